@@ -1,0 +1,177 @@
+package generator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Refusals of Next and NextN. None of them is worth a retry within the call:
+// they end when a window is given to Use.
+var (
+	ErrNoWindow    = errors.New("generator: no window of timestamps is held")
+	ErrWindowSpent = errors.New("generator: the window of timestamps is spent")
+	ErrLayoutSpent = errors.New("generator: the layout's last timestamp is spent; a new number space is needed")
+	ErrClosed      = errors.New("generator: closed")
+	ErrClockBehind = errors.New("generator: the clock is far behind the window of timestamps")
+	ErrTooMany     = errors.New("generator: too many IDs asked for at once")
+)
+
+// Lead is how far ahead of now, in milliseconds, a burst may stamp.
+const Lead = 1000
+
+// Generator issues IDs from the window it was given. All methods may be called
+// concurrently.
+type Generator struct {
+	layout  Layout
+	elapsed func() time.Duration // monotonic; a test may hand in its own
+
+	term   atomic.Pointer[term]
+	anchor atomic.Int64 // nanoseconds from the layout's epoch to elapsed() == 0
+
+	mu sync.Mutex // serialises Use and Close
+}
+
+// term is one window in use, or the reason why there is none. Once closed it
+// stays closed.
+type term struct {
+	from   int64
+	worker uint64 // in its place in an ID
+	ended  error  // why no window is in use; nil in a term that has one
+	last   atomic.Uint64
+	limit  atomic.Uint64 // the first state beyond the window; only grows
+	_      [24]byte      // last and limit keep a cache line to themselves
+}
+
+// closed is a state beyond every limit.
+const closed = 1 << 63
+
+// New returns a generator that holds no window yet.
+func New(layout Layout) *Generator {
+	start := time.Now()
+	g := &Generator{layout: layout, elapsed: func() time.Duration { return time.Since(start) }}
+	g.term.Store(ended(ErrNoWindow))
+	return g
+}
+
+func ended(why error) *term {
+	t := &term{ended: why}
+	t.last.Store(closed)
+	return t
+}
+
+// Layout is the layout that New was given.
+func (g *Generator) Layout() Layout { return g.layout }
+
+// Next issues one ID. It waits only when a burst has run a second ahead of the
+// clock, and then no longer than ctx allows.
+func (g *Generator) Next(ctx context.Context) (ID, error) {
+	t := g.term.Load()
+	if first, ok := t.take(g.now(), g.layout.sequenceBits, 1); ok {
+		return g.layout.id(first, t.worker), nil
+	}
+	first, t, err := g.reserve(ctx, 1)
+	if err != nil {
+		return 0, err
+	}
+	return g.layout.id(first, t.worker), nil
+}
+
+// NextN fills dst with consecutive IDs from a single reservation: all of dst is
+// issued, or nothing is. It fails with ErrTooMany when dst is longer than a
+// burst may ever be.
+func (g *Generator) NextN(ctx context.Context, dst []ID) error {
+	if len(dst) == 0 {
+		return nil
+	}
+	if most := Lead << g.layout.sequenceBits; len(dst) > most {
+		return fmt.Errorf("%w: %d, at most %d", ErrTooMany, len(dst), most)
+	}
+	state, t, err := g.reserve(ctx, uint64(len(dst)))
+	if err != nil {
+		return err
+	}
+	for i := range dst {
+		dst[i] = g.layout.id(state+uint64(i), t.worker)
+	}
+	return nil
+}
+
+// take reserves n states in one step, unless they would leave the window or
+// run more than Lead ahead of now (milliseconds since the epoch).
+func (t *term) take(now uint64, sequenceBits uint8, n uint64) (first uint64, ok bool) {
+	fresh := now<<sequenceBits | offset(now, sequenceBits)
+	ceiling := (now + Lead + 1) << sequenceBits
+	for {
+		last := t.last.Load()
+		first = max(last+1, fresh)
+		end := first + n // the state after the reservation
+		if end > t.limit.Load() || end > ceiling {
+			return 0, false
+		}
+		if t.last.CompareAndSwap(last, end-1) {
+			return first, true
+		}
+	}
+}
+
+// reserve is take with its refusals explained, and with waiting.
+func (g *Generator) reserve(ctx context.Context, n uint64) (first uint64, t *term, err error) {
+	for {
+		t, now := g.term.Load(), g.now()
+		if first, ok := t.take(now, g.layout.sequenceBits, n); ok {
+			return first, t, nil
+		}
+		last, limit := t.last.Load(), t.limit.Load()
+		if t.ended != nil {
+			return 0, nil, t.ended
+		}
+		if last >= closed { // being replaced at this moment
+			runtime.Gosched()
+			continue
+		}
+		end := max(last+1, now<<g.layout.sequenceBits) + n
+		if end > limit {
+			if limit == g.layout.state(g.layout.End()) {
+				return 0, nil, ErrLayoutSpent
+			}
+			return 0, nil, ErrWindowSpent
+		}
+		ahead := (end - 1) >> g.layout.sequenceBits
+		if ahead > now+2*Lead+1 { // more than a burst: the window itself lies ahead
+			return 0, nil, ErrClockBehind
+		}
+		if err := sleep(ctx, time.Duration(int64(ahead)-int64(now+Lead))*time.Millisecond); err != nil {
+			return 0, nil, err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(max(d, time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// offset is where a fresh millisecond's sequence starts: 0 to 63, less in a
+// narrow layout.
+func offset(now uint64, sequenceBits uint8) uint64 {
+	return now * 0x9e3779b97f4a7c15 >> 58 & (1<<(sequenceBits-2) - 1)
+}
+
+// now is the milliseconds since the layout's epoch by the clock that Use set.
+func (g *Generator) now() uint64 {
+	return uint64(max(0, g.anchor.Load()+int64(g.elapsed()))) / uint64(time.Millisecond)
+}
+
+// state is the first packed state of a Unix millisecond.
+func (l Layout) state(unixMilli int64) uint64 { return uint64(unixMilli-l.epoch) << l.sequenceBits }

@@ -1,0 +1,80 @@
+package generator
+
+import "time"
+
+// Use makes w the window to issue from, and now, in Unix milliseconds, the time
+// at this moment; the generator's own monotonic clock carries it on from there.
+//
+// A window with the worker and From of the one in use extends it: its Until
+// only ever grows. Any other window replaces the one in use, which is closed
+// for good before the first ID of the new one is issued; IDs keep increasing
+// across the change. Use then returns the last timestamp that may have been
+// stamped in the closed window, so that its owner can give the rest back; it
+// returns 0 when nothing was replaced, and after Close.
+func (g *Generator) Use(w Window, now int64) (last int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	old := g.term.Load()
+	if old.ended == ErrClosed {
+		return 0
+	}
+	l := g.layout
+	g.anchor.Store((now-l.epoch)*int64(time.Millisecond) - int64(g.elapsed()))
+
+	from, until := max(w.From, l.epoch+1), min(w.Until, l.End()) // the epoch itself would make ID 0
+	limit := l.state(max(from, until))
+	worker := uint64(w.Worker) << l.sequenceBits
+	if old.ended == nil && old.worker == worker && old.from == from {
+		old.limit.Store(max(old.limit.Load(), limit))
+		return 0
+	}
+
+	next := &term{from: from, worker: worker}
+	start := l.state(from)
+	if old.ended == nil {
+		last = g.end(old)
+		start = max(start, l.state(last+1))
+	}
+	next.last.Store(start - 1)
+	next.limit.Store(limit)
+	g.term.Store(next)
+	return last
+}
+
+// Close ends issuing for good: when it returns, no later Next succeeds, and no
+// ID has a timestamp beyond the one returned (Unix milliseconds; 0 when no
+// window was in use). The window's owner may then give back what lies after it.
+func (g *Generator) Close() (last int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old := g.term.Load()
+	if old.ended == nil {
+		last = g.end(old)
+	}
+	g.term.Store(ended(ErrClosed))
+	return last
+}
+
+// end closes a term and returns the last timestamp it may have stamped: at
+// least the one before its window.
+func (g *Generator) end(t *term) int64 {
+	state := t.last.Swap(closed)
+	return g.layout.epoch + int64(state>>g.layout.sequenceBits)
+}
+
+// Window is the window in use; it is empty before the first Use and after Close.
+func (g *Generator) Window() Window {
+	t := g.term.Load()
+	if t.last.Load() >= closed {
+		return Window{}
+	}
+	return Window{
+		Worker: int(t.worker >> g.layout.sequenceBits),
+		From:   t.from,
+		Until:  g.layout.epoch + int64(t.limit.Load()>>g.layout.sequenceBits),
+	}
+}
+
+// Now is the Unix millisecond by the clock that Use set.
+func (g *Generator) Now() int64 { return g.layout.epoch + int64(g.now()) }
