@@ -31,7 +31,7 @@ func (m *mutexed) take(now uint64, bits uint8) (uint64, bool) {
 func unbounded() *Generator {
 	l, _ := NewLayout(8, 16, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	g := New(l)
-	g.Use(Window{Worker: 1, From: l.epoch, Until: l.End()}, time.Now().UnixMilli())
+	use(g, Window{Worker: 1, From: l.epoch, Until: l.End()}, time.Now().UnixMilli())
 	return g
 }
 

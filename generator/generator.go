@@ -39,12 +39,12 @@ type Generator struct {
 // term is one window in use, or the reason why there is none. Once closed it
 // stays closed.
 type term struct {
-	from   int64
+	window Window // as it began
 	worker uint64 // in its place in an ID
 	ended  error  // why no window is in use; nil in a term that has one
+	before *term  // the one that this replaced, without its own before
 	last   atomic.Uint64
 	limit  atomic.Uint64 // the first state beyond the window; only grows
-	_      [24]byte      // last and limit keep a cache line to themselves
 }
 
 // closed is a state beyond every limit.
@@ -168,7 +168,7 @@ func offset(now uint64, sequenceBits uint8) uint64 {
 	return now * 0x9e3779b97f4a7c15 >> 58 & (1<<(sequenceBits-2) - 1)
 }
 
-// now is the milliseconds since the layout's epoch by the clock that Use set.
+// now is the milliseconds since the layout's epoch by the clock that SetClock set.
 func (g *Generator) now() uint64 {
 	return uint64(max(0, g.anchor.Load()+int64(g.elapsed()))) / uint64(time.Millisecond)
 }

@@ -38,6 +38,11 @@ func stepped(t testing.TB, l Layout) (*Generator, *atomic.Int64) {
 // at is a Unix millisecond n milliseconds into a day of the default epoch.
 func at(n int64) int64 { return epoch.AddDate(0, 6, 0).UnixMilli() + n }
 
+func use(g *Generator, w Window, now int64) (last int64) {
+	g.SetClock(now)
+	return g.Use(w)
+}
+
 func next(t testing.TB, g *Generator) ID {
 	t.Helper()
 	id, err := g.Next(context.Background())
@@ -85,7 +90,7 @@ func TestNothingIsIssuedWithoutAWindow(t *testing.T) {
 	if _, err := g.Next(context.Background()); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
-	g.Use(Window{1, at(0), at(1000)}, at(0))
+	use(g, Window{Worker: 1, From: at(0), Until: at(1000)}, at(0))
 	if _, err := g.Next(context.Background()); !errors.Is(err, ErrClosed) {
 		t.Errorf("Use reopened a closed generator: %v", err)
 	}
@@ -99,8 +104,8 @@ func TestStampsStayInTheWindowUnderAnyClock(t *testing.T) {
 	l := layout(t, 2, 4) // 16 IDs a millisecond: the borders are met often
 	for range 200 {
 		g, elapsed := stepped(t, l)
-		w := Window{3, at(0), at(50)}
-		g.Use(w, at(random.Int64N(100)-50))
+		w := Window{Worker: 3, From: at(0), Until: at(50)}
+		use(g, w, at(random.Int64N(100)-50))
 		previous := ID(0)
 		for range 1000 {
 			elapsed.Store(random.Int64N(int64(200*time.Millisecond)) - int64(100*time.Millisecond))
@@ -125,7 +130,7 @@ func TestStampsStayInTheWindowUnderAnyClock(t *testing.T) {
 func TestAWindowGivesEveryIDOnceAndThenIsSpent(t *testing.T) {
 	l := layout(t, 2, 4)
 	g, _ := stepped(t, l)
-	g.Use(Window{1, at(0), at(3)}, at(-10)) // a clock behind the window: no fresh milliseconds
+	use(g, Window{Worker: 1, From: at(0), Until: at(3)}, at(-10)) // a clock behind the window: no fresh milliseconds
 	for i := range 3 * 16 {
 		if id, want := next(t, g), l.Join(at(0)+int64(i/16), 1, i%16); id != want {
 			t.Fatalf("ID %d is %d, want %d", i, id, want)
@@ -134,11 +139,11 @@ func TestAWindowGivesEveryIDOnceAndThenIsSpent(t *testing.T) {
 	if _, err := g.Next(context.Background()); !errors.Is(err, ErrWindowSpent) {
 		t.Fatalf("after the last one: %v", err)
 	}
-	g.Use(Window{1, at(0), at(4)}, at(-10))
+	use(g, Window{Worker: 1, From: at(0), Until: at(4)}, at(-10))
 	if id := next(t, g); id != l.Join(at(3), 1, 0) {
 		t.Errorf("an extension goes on at %d", id)
 	}
-	g.Use(Window{1, at(0), at(2)}, at(-10))
+	use(g, Window{Worker: 1, From: at(0), Until: at(2)}, at(-10))
 	if got := g.Window().Until; got != at(4) {
 		t.Errorf("a late, shorter answer moved the end to %d", got)
 	}
@@ -147,7 +152,7 @@ func TestAWindowGivesEveryIDOnceAndThenIsSpent(t *testing.T) {
 func TestTheLayoutsLastTimestampIsTheEnd(t *testing.T) {
 	l := defaultLayout(t)
 	g, _ := stepped(t, l)
-	g.Use(Window{1, l.End() - 1, l.End() + 1000}, l.End()-1)
+	use(g, Window{Worker: 1, From: l.End() - 1, Until: l.End() + 1000}, l.End()-1)
 	if id := next(t, g); id < 0 || l.UnixMilli(id) != l.End()-1 {
 		t.Errorf("the last millisecond gives %d", id)
 	}
@@ -159,7 +164,7 @@ func TestTheLayoutsLastTimestampIsTheEnd(t *testing.T) {
 func TestTheFirstIDIsPositive(t *testing.T) {
 	l := defaultLayout(t)
 	g, _ := stepped(t, l)
-	g.Use(Window{0, epoch.UnixMilli(), at(0)}, epoch.UnixMilli())
+	use(g, Window{Worker: 0, From: epoch.UnixMilli(), Until: at(0)}, epoch.UnixMilli())
 	if id := next(t, g); id <= 0 {
 		t.Errorf("the first ID is %d", id)
 	}
@@ -168,7 +173,7 @@ func TestTheFirstIDIsPositive(t *testing.T) {
 func TestASlowCallerDoesNotGetIDsThatEndInZeros(t *testing.T) {
 	l := defaultLayout(t)
 	g, elapsed := stepped(t, l)
-	g.Use(Window{1, at(0), at(100_000)}, at(0))
+	use(g, Window{Worker: 1, From: at(0), Until: at(100_000)}, at(0))
 	var shards [16]int
 	const n = 10_000
 	for i := range n {
@@ -185,7 +190,7 @@ func TestASlowCallerDoesNotGetIDsThatEndInZeros(t *testing.T) {
 func TestABurstRunsAheadOneSecondAndThenWaits(t *testing.T) {
 	l := defaultLayout(t)
 	g, elapsed := stepped(t, l)
-	g.Use(Window{1, at(0), at(100_000)}, at(0))
+	use(g, Window{Worker: 1, From: at(0), Until: at(100_000)}, at(0))
 	if err := g.NextN(context.Background(), make([]ID, Lead<<12)); err != nil {
 		t.Fatalf("one second's worth at once: %v", err)
 	}
@@ -205,7 +210,7 @@ func TestABurstRunsAheadOneSecondAndThenWaits(t *testing.T) {
 
 func TestAClockFarBehindTheWindowIsAnErrorNotAWait(t *testing.T) {
 	g, _ := stepped(t, defaultLayout(t))
-	g.Use(Window{1, at(3_600_000), at(7_200_000)}, at(0))
+	use(g, Window{Worker: 1, From: at(3_600_000), Until: at(7_200_000)}, at(0))
 	if _, err := g.Next(context.Background()); !errors.Is(err, ErrClockBehind) {
 		t.Errorf("an hour behind: %v", err)
 	}
@@ -214,7 +219,7 @@ func TestAClockFarBehindTheWindowIsAnErrorNotAWait(t *testing.T) {
 func TestNextNReservesAllOrNothing(t *testing.T) {
 	l := layout(t, 2, 4)
 	g, _ := stepped(t, l)
-	g.Use(Window{1, at(0), at(2)}, at(-10))
+	use(g, Window{Worker: 1, From: at(0), Until: at(2)}, at(-10))
 	ids := make([]ID, 20)
 	if err := g.NextN(context.Background(), ids); err != nil {
 		t.Fatal(err)
@@ -241,11 +246,11 @@ func TestNextNReservesAllOrNothing(t *testing.T) {
 func TestReplacingAWindowClosesItAndKeepsTheOrder(t *testing.T) {
 	l := defaultLayout(t)
 	g, _ := stepped(t, l)
-	if last := g.Use(Window{1, at(0), at(1000)}, at(100)); last != 0 {
+	if last := use(g, Window{Worker: 1, From: at(0), Until: at(1000)}, at(100)); last != 0 {
 		t.Errorf("the first Use returned %d", last)
 	}
 	before := next(t, g)
-	last := g.Use(Window{2, at(0), at(1000)}, at(0)) // and the clock stepped back
+	last := use(g, Window{Worker: 2, From: at(0), Until: at(1000)}, at(0)) // and the clock stepped back
 	if last != at(100) {
 		t.Errorf("the old window was used up to %d, want %d", last, at(100))
 	}
@@ -253,20 +258,43 @@ func TestReplacingAWindowClosesItAndKeepsTheOrder(t *testing.T) {
 		t.Errorf("%d of worker %d came after %d", after, l.Worker(after), before)
 	}
 	// Worker 1 again, by a later grant: nothing below what was stamped before.
-	g.Use(Window{1, at(90), at(1000)}, at(0))
+	use(g, Window{Worker: 1, From: at(90), Until: at(1000)}, at(0))
 	if again := next(t, g); again <= before || l.UnixMilli(again) <= at(100) {
 		t.Errorf("the worker's second window began at %d", l.UnixMilli(again)-at(0))
 	}
 }
 
+func TestAnIDFindsTheEpochOfItsWindow(t *testing.T) {
+	g, _ := stepped(t, defaultLayout(t))
+	assert := func(id ID, want int64) {
+		t.Helper()
+		if got := g.Epoch(id); got != want {
+			t.Errorf("epoch %d, want %d", got, want)
+		}
+	}
+	use(g, Window{Worker: 0, From: at(0), Until: at(1000), Epoch: 7}, at(0))
+	a := next(t, g)
+	assert(a, 7)
+	use(g, Window{Worker: 2, From: at(0), Until: at(1000), Epoch: 3}, at(0))
+	b := next(t, g)
+	assert(a, 7)
+	assert(b, 3)
+	use(g, Window{Worker: 2, From: at(500), Until: at(2000), Epoch: 4}, at(0))
+	c := next(t, g)
+	assert(b, 3)
+	assert(c, 4)
+	g.Close()
+	assert(c, 4)
+}
+
 func TestCloseReturnsTheLastStampForTheTrim(t *testing.T) {
 	g, _ := stepped(t, defaultLayout(t))
-	g.Use(Window{1, at(0), at(1000)}, at(0))
+	use(g, Window{Worker: 1, From: at(0), Until: at(1000)}, at(0))
 	if last := g.Close(); last != at(0)-1 {
 		t.Errorf("an unused window: %d, want the millisecond before it", last)
 	}
 	g, _ = stepped(t, defaultLayout(t))
-	g.Use(Window{1, at(0), at(1000)}, at(5))
+	use(g, Window{Worker: 1, From: at(0), Until: at(1000)}, at(5))
 	next(t, g)
 	if last := g.Close(); last != at(5) {
 		t.Errorf("stamped at 5, Close says %d", last-at(0))
@@ -279,7 +307,7 @@ func TestNoIDAppearsAfterCloseOrReplacement(t *testing.T) {
 	for range 300 {
 		g := New(l)
 		now := time.Now().UnixMilli()
-		g.Use(Window{1, now, now + 60_000}, now)
+		use(g, Window{Worker: 1, From: now, Until: now + 60_000}, now)
 		var wg sync.WaitGroup
 		var highest [3][2]atomic.Int64 // worker, goroutine
 		for i := range 2 {
@@ -301,7 +329,7 @@ func TestNoIDAppearsAfterCloseOrReplacement(t *testing.T) {
 			})
 		}
 		time.Sleep(50 * time.Microsecond)
-		replaced := g.Use(Window{2, now, now + 60_000}, now)
+		replaced := use(g, Window{Worker: 2, From: now, Until: now + 60_000}, now)
 		time.Sleep(50 * time.Microsecond)
 		last := g.Close()
 		wg.Wait()
@@ -325,7 +353,7 @@ func TestAHundredMillionIDsWithoutADuplicate(t *testing.T) {
 	l := layout(t, 8, 16)
 	g := New(l)
 	start := time.Now().UnixMilli()
-	g.Use(Window{1, start, start + 3_600_000}, start)
+	use(g, Window{Worker: 1, From: start, Until: start + 3_600_000}, start)
 	base := l.state(start)
 	var seen bitmap
 	var wg sync.WaitGroup

@@ -2,8 +2,14 @@ package generator
 
 import "time"
 
-// Use makes w the window to issue from, and now, in Unix milliseconds, the time
-// at this moment; the generator's own monotonic clock carries it on from there.
+// SetClock makes now, in Unix milliseconds, the time at this moment; the
+// generator's own monotonic clock carries it on from there. Call it before the
+// first Use, and then as often as a better clock has been read.
+func (g *Generator) SetClock(now int64) {
+	g.anchor.Store((now-g.layout.epoch)*int64(time.Millisecond) - int64(g.elapsed()))
+}
+
+// Use makes w the window to issue from.
 //
 // A window with the worker and From of the one in use extends it: its Until
 // only ever grows. Any other window replaces the one in use, which is closed
@@ -11,7 +17,7 @@ import "time"
 // across the change. Use then returns the last timestamp that may have been
 // stamped in the closed window, so that its owner can give the rest back; it
 // returns 0 when nothing was replaced, and after Close.
-func (g *Generator) Use(w Window, now int64) (last int64) {
+func (g *Generator) Use(w Window) (last int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
@@ -20,19 +26,18 @@ func (g *Generator) Use(w Window, now int64) (last int64) {
 		return 0
 	}
 	l := g.layout
-	g.anchor.Store((now-l.epoch)*int64(time.Millisecond) - int64(g.elapsed()))
-
 	from, until := max(w.From, l.epoch+1), min(w.Until, l.End()) // the epoch itself would make ID 0
 	limit := l.state(max(from, until))
 	worker := uint64(w.Worker) << l.sequenceBits
-	if old.ended == nil && old.worker == worker && old.from == from {
+	if old.ended == nil && old.worker == worker && old.window.From == from {
 		old.limit.Store(max(old.limit.Load(), limit))
 		return 0
 	}
 
-	next := &term{from: from, worker: worker}
+	next := &term{window: Window{Worker: w.Worker, From: from, Until: until, Epoch: w.Epoch}, worker: worker}
 	start := l.state(from)
 	if old.ended == nil {
+		next.before = &term{window: old.window}
 		last = g.end(old)
 		start = max(start, l.state(last+1))
 	}
@@ -49,10 +54,12 @@ func (g *Generator) Close() (last int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.term.Load()
+	next := ended(ErrClosed)
 	if old.ended == nil {
+		next.before = &term{window: old.window}
 		last = g.end(old)
 	}
-	g.term.Store(ended(ErrClosed))
+	g.term.Store(next)
 	return last
 }
 
@@ -66,15 +73,24 @@ func (g *Generator) end(t *term) int64 {
 // Window is the window in use; it is empty before the first Use and after Close.
 func (g *Generator) Window() Window {
 	t := g.term.Load()
-	if t.last.Load() >= closed {
+	if t.ended != nil {
 		return Window{}
 	}
-	return Window{
-		Worker: int(t.worker >> g.layout.sequenceBits),
-		From:   t.from,
-		Until:  g.layout.epoch + int64(t.limit.Load()>>g.layout.sequenceBits),
-	}
+	w := t.window
+	w.Until = g.layout.epoch + int64(t.limit.Load()>>g.layout.sequenceBits)
+	return w
 }
 
-// Now is the Unix millisecond by the clock that Use set.
+// Epoch is the epoch of the window that id was issued from, for an ID that Next
+// has just returned: the window may have been replaced once since.
+func (g *Generator) Epoch(id ID) int64 {
+	t := g.term.Load()
+	ms := g.layout.UnixMilli(id)
+	if t.before != nil && (t.ended != nil || t.window.Worker != g.layout.Worker(id) || ms < t.window.From) {
+		return t.before.window.Epoch
+	}
+	return t.window.Epoch
+}
+
+// Now is the Unix millisecond by the generator's clock.
 func (g *Generator) Now() int64 { return g.layout.epoch + int64(g.now()) }
