@@ -40,8 +40,8 @@ const (
 type Status struct {
 	State   State
 	Window  generator.Window // the intersection
-	Refresh time.Time        // of the last successful grant
-	Err     error            // why the last attempt failed, nil after a success
+	Refresh time.Time        // the last successful grant
+	Err     error            // what the authorities failed with when last asked
 }
 
 // held is one acquisition.
@@ -56,6 +56,7 @@ type held1 struct {
 	number uint64 // of the last request
 	grant  Grant
 	due    time.Time
+	err    error // of the last request
 }
 
 // Back-off of failed attempts, with full jitter.
@@ -63,6 +64,8 @@ const (
 	retryFirst = 100 * time.Millisecond
 	retryMost  = time.Second     // a standby takes over within that of a worker's becoming free
 	callLimit  = 5 * time.Second // for one question to one authority
+
+	triesPerRound = 16 // occupied workers, before a back-off
 )
 
 // NewKeeper returns a keeper that holds nothing yet. There must be at least one
@@ -102,7 +105,7 @@ func (e noWorker) Error() string {
 	return "lease: no worker is free until " + time.UnixMilli(e.next).UTC().Format(time.RFC3339)
 }
 
-// acquire tries the free workers one after the other.
+// acquire tries a few of the free workers, one after the other.
 func (k *Keeper) acquire(ctx context.Context) (*held, error) {
 	first := k.authorities[0]
 	call, cancel := context.WithTimeout(ctx, callLimit)
@@ -111,12 +114,15 @@ func (k *Keeper) acquire(ctx context.Context) (*held, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lease: ask %s for free workers: %w", first.Name(), err)
 	}
-	for _, worker := range workers {
+	for _, worker := range workers[:min(len(workers), triesPerRound)] {
 		h, err := k.claim(ctx, worker)
 		if errors.Is(err, ErrOccupied) {
 			continue // somebody was faster
 		}
 		return h, err
+	}
+	if len(workers) > 0 {
+		return nil, ErrOccupied
 	}
 	return nil, noWorker{next}
 }
@@ -151,8 +157,10 @@ func (h *held) ask(ctx context.Context, a Authority, i int, floor int64) error {
 	grant, err := a.Grant(ctx, Claim{Worker: h.worker, Token: h.token, Number: part.number, Floor: floor})
 	if err != nil {
 		part.number-- // the same request again: it may have been stored
-		return fmt.Errorf("lease: worker %d from %s: %w", h.worker, a.Name(), err)
+		part.err = fmt.Errorf("lease: worker %d from %s: %w", h.worker, a.Name(), err)
+		return part.err
 	}
+	part.err = nil
 	// An answer that was overtaken must not shorten the window.
 	grant.Window.Until = max(grant.Window.Until, part.grant.Window.Until)
 	part.grant = grant
@@ -207,13 +215,22 @@ func (h *held) next() (first int) {
 	return first
 }
 
+// err is what the authorities failed with when last asked.
+func (h *held) err() error {
+	var errs []error
+	for _, part := range h.grants {
+		errs = append(errs, part.err)
+	}
+	return errors.Join(errs...)
+}
+
 // use hands the window on, and notes it.
 func (k *Keeper) use(h *held) {
 	k.generator.Use(h.window())
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.held = h
-	k.status = Status{State: Live, Window: h.window(), Refresh: time.Now()}
+	k.status = Status{State: Live, Window: h.window(), Refresh: time.Now(), Err: h.err()}
 }
 
 // failed notes an error, and logs it when it is news.
