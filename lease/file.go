@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"waybill/generator"
+	"waybill/internal/disk"
 )
 
 // File is the authority of a single instance: a file in its data directory,
@@ -44,7 +45,6 @@ type fileClaim struct {
 
 const (
 	fileName    = "lease.json"
-	lockName    = "lock"
 	fileVersion = 1
 	filePeriod  = time.Second
 )
@@ -58,7 +58,10 @@ func OpenFile(dir string, configured Space, claim time.Duration) (*File, error) 
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
-	lock, err := lockFile(filepath.Join(dir, lockName))
+	lock, err := disk.Lock(dir)
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, fmt.Errorf("lease: data directory %s is %w: stop it, or give this one a DATA_DIR of its own", dir, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lease: data directory %s: %w", dir, err)
 	}
@@ -179,7 +182,7 @@ func (f *File) store(s fileState) error {
 	if err != nil {
 		return fmt.Errorf("lease: %w", err)
 	}
-	if err := replaceFile(filepath.Join(f.dir, fileName), append(data, '\n')); err != nil {
+	if err := disk.Replace(filepath.Join(f.dir, fileName), append(data, '\n')); err != nil {
 		return fmt.Errorf("lease: store the window: %w", err)
 	}
 	f.state = s
