@@ -1,0 +1,152 @@
+package persist
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"waybill/generator"
+	"waybill/internal/disk"
+)
+
+// segment is one file of a spool: a header, and frames without a gap up to size.
+// The file is reserved and mapped while it is written, and cut to size after.
+type segment struct {
+	path    string
+	ordinal int // names the file
+	file    *os.File
+	mapping disk.Mapping // nil when nothing is written any more
+
+	// Guarded by the spool's mutex while the segment is written.
+	size        int64
+	first, last uint64 // sequence numbers; last is first-1 in an empty one
+	blocks      []block
+	synced      int64 // bytes known to be on the disk, kept in mode fsync
+}
+
+// block is a stretch of frames: where it begins and which IDs it may hold. IDs
+// of one instance almost follow each other, so few blocks hold a given one.
+type block struct {
+	at        int64
+	low, high generator.ID
+}
+
+const blockSize = 64 << 10
+
+// note takes the frame of id at offset at into the index.
+func (s *segment) note(at int64, id generator.ID) {
+	if n := len(s.blocks); n > 0 && at < s.blocks[n-1].at+blockSize {
+		b := &s.blocks[n-1]
+		b.low, b.high = min(b.low, id), max(b.high, id)
+		return
+	}
+	s.blocks = append(s.blocks, block{at, id, id})
+}
+
+func segmentPath(dir string, ordinal int) string {
+	return filepath.Join(dir, fmt.Sprintf("%08d.segment", ordinal))
+}
+
+// createSegment makes a segment of size bytes that is ready to be written.
+func createSegment(dir string, ordinal int, size int64) (*segment, error) {
+	path := segmentPath(dir, ordinal)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	s := &segment{path: path, ordinal: ordinal, file: f, size: segmentHeader}
+	if err := s.prepare(dir, size); err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(path))
+	}
+	return s, nil
+}
+
+func (s *segment) prepare(dir string, size int64) (err error) {
+	if err = disk.Reserve(s.file, size); err != nil {
+		return err
+	}
+	if err = s.file.Sync(); err != nil {
+		return err
+	}
+	if err = disk.SyncDir(dir); err != nil {
+		return err
+	}
+	s.mapping, err = disk.Map(s.file, size)
+	return err
+}
+
+// begin writes the header of a segment that is about to take records.
+func (s *segment) begin(h header) {
+	h.put(s.mapping)
+	s.first, s.last = h.first, h.first-1
+}
+
+// seal ends writing: the unused space goes back to the disk.
+func (s *segment) seal() error {
+	if s.mapping == nil {
+		return nil
+	}
+	err := s.mapping.Unmap()
+	s.mapping = nil
+	return errors.Join(err, s.file.Truncate(s.size))
+}
+
+// remove deletes the segment, which must be sealed.
+func (s *segment) remove() error { return errors.Join(s.file.Close(), os.Remove(s.path)) }
+
+// damage is a part of a segment that is not what was written there.
+type damage struct {
+	path  string
+	at    int64
+	bytes int64
+	what  string
+}
+
+// openSegment reads a segment that a process left behind, whole or torn. What
+// follows the last whole frame of a torn one is cut off; anything unreadable
+// before a whole frame is damage, which is passed over.
+func openSegment(path string, ordinal int) (s *segment, h header, found []damage, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, h, nil, err
+	}
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, h, nil, errors.Join(err, f.Close())
+	}
+	s = &segment{path: path, ordinal: ordinal, file: f, size: segmentHeader}
+	h, headed := readHeader(data)
+	for at := int64(segmentHeader); at < int64(len(data)); {
+		sequence, n, ok := frame(data[at:])
+		if !ok {
+			passed := int64(resync(data[at:]))
+			if at+passed < int64(len(data)) {
+				found = append(found, damage{path, at, passed, "records that cannot be read"})
+			}
+			at += passed
+			continue
+		}
+		if s.first == 0 {
+			s.first = sequence
+		}
+		r, err := decode(string(data[at+frameHeader : at+int64(n)]))
+		if err != nil {
+			return nil, h, nil, errors.Join(fmt.Errorf("%s at %d: %w", path, at, err), f.Close())
+		}
+		s.note(at, r.ID)
+		at += int64(n)
+		s.size, s.last = at, sequence
+	}
+	if !headed && s.first != 0 {
+		found = append(found, damage{path, 0, segmentHeader, "header that cannot be read"})
+	}
+	if int64(len(data)) > s.size {
+		err = f.Truncate(s.size)
+	}
+	return s, h, found, err
+}
+
+// empty reports whether a segment never took a record.
+func (s *segment) empty() bool { return s.last < s.first || s.first == 0 }

@@ -1,0 +1,181 @@
+package persist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// segmentRetry is the pause after a segment could not be made.
+const segmentRetry = time.Second
+
+// Run does a spool's work beside Append: it prepares the next segment before
+// the active one is full, syncs, and seals segments left behind. It returns when
+// ctx ends; Append fails from then on.
+func (s *Spool) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { s.prepareSegments(ctx); return nil })
+	group.Go(func() error { s.syncSegments(ctx); return nil })
+	err := group.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		s.failed = ErrSpoolClosed
+		s.synced.fail(ErrSpoolClosed)
+	}
+	return err
+}
+
+// prepareSegments keeps a segment ready once it is asked for.
+func (s *Spool) prepareSegments(ctx context.Context) {
+	for {
+		select {
+		case <-s.wantSegment:
+		case <-ctx.Done():
+			return
+		}
+		for !s.prepareSegment() {
+			select {
+			case <-time.After(segmentRetry):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// prepareSegment makes the next segment if there is none. It reports whether
+// there is one now.
+func (s *Spool) prepareSegment() bool {
+	s.mu.Lock()
+	ready, ordinal, bytes := s.next != nil, s.active.ordinal+1, s.bytes()
+	s.mu.Unlock()
+	if ready {
+		return true
+	}
+	var next *segment
+	err := error(nil)
+	if bytes+s.options.SegmentSize > s.options.Limit {
+		err = fmt.Errorf("%w: %d MiB wait for the database, SPOOL_LIMIT is %d MiB", ErrSpoolFull, bytes>>20, s.options.Limit>>20)
+	} else if next, err = createSegment(s.dir, ordinal, s.options.SegmentSize); err != nil {
+		err = full(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && s.nextErr == nil {
+		s.options.Log.Error("spool cannot grow", "spool", s.id, "error", err)
+	}
+	s.next, s.nextErr = next, err
+	close(s.changed)
+	s.changed = make(chan struct{})
+	return err == nil
+}
+
+// bytes is the disk space of all segments. The mutex is held.
+func (s *Spool) bytes() (sum int64) {
+	for _, segment := range s.segments {
+		sum += max(segment.size, int64(len(segment.mapping)))
+	}
+	return sum
+}
+
+// syncSegments syncs when asked, and seals what was left behind.
+func (s *Spool) syncSegments(ctx context.Context) {
+	for {
+		select {
+		case <-s.wantSync:
+			s.syncNow()
+		case <-ctx.Done():
+			s.syncNow() // appenders that still wait get their answer
+			return
+		}
+	}
+}
+
+// syncNow puts on the disk what was appended so far, in mode fsync, and tells
+// those who wait for it.
+func (s *Spool) syncNow() {
+	type stretch struct {
+		segment  *segment
+		from, to int64
+	}
+	var dirty []stretch
+	s.mu.Lock()
+	sealing, last := s.sealing, s.last
+	s.sealing = nil
+	for _, segment := range append(sealing[:len(sealing):len(sealing)], s.active) {
+		dirty = append(dirty, stretch{segment, segment.synced, segment.size})
+	}
+	failed := s.failed
+	s.mu.Unlock()
+	if failed != nil && !errors.Is(failed, ErrSpoolClosed) {
+		return
+	}
+
+	if s.options.Ack == AckFsync {
+		for _, d := range dirty {
+			if err := s.sync(d.segment.mapping, d.from, d.to); err != nil {
+				s.mu.Lock()
+				s.fail(fmt.Errorf("%w: %w", ErrSpoolFailed, err))
+				s.mu.Unlock()
+				return
+			}
+			d.segment.synced = d.to // only this goroutine uses it
+		}
+		s.synced.raise(last)
+	}
+	for _, segment := range sealing {
+		s.mu.Lock()
+		err := segment.seal()
+		s.mu.Unlock()
+		if err != nil {
+			s.options.Log.Error("spool segment not sealed", "spool", s.id, "error", err)
+		}
+	}
+}
+
+// setLoaded notes that all records up to sequence are in the database, and
+// deletes the segments that held only those.
+func (s *Spool) setLoaded(sequence uint64) {
+	s.loaded.raise(sequence)
+	for {
+		s.mu.Lock()
+		if len(s.segments) == 0 || s.segments[0] == s.active || s.segments[0].mapping != nil || s.segments[0].last > sequence {
+			s.mu.Unlock()
+			return
+		}
+		oldest := s.segments[0]
+		s.segments = s.segments[1:]
+		s.mu.Unlock()
+		if err := oldest.remove(); err != nil {
+			s.options.Log.Error("spool segment not deleted", "spool", s.id, "error", err)
+		}
+	}
+}
+
+// Close gives the spool up, after Run has returned: without a trace when all of
+// it is in the database, and otherwise for the next process to adopt.
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		s.failed = ErrSpoolClosed
+	}
+	var errs []error
+	segments := s.segments
+	if s.next != nil {
+		segments = append(segments, s.next)
+	}
+	for _, segment := range segments {
+		errs = append(errs, segment.seal(), segment.file.Close())
+	}
+	s.segments, s.active, s.next = nil, nil, nil
+	if s.last == s.loaded.get() {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
+}
