@@ -127,3 +127,14 @@ func wrap(step string, err error) error {
 	}
 	return fmt.Errorf("migrations: %s: %w", step, err)
 }
+
+// Open returns a database of either dialect: a Postgres URL, or an SQLite data
+// source name.
+func Open(d Dialect, name string) (*sql.DB, error) {
+	driver := "sqlite"
+	if d == Postgres {
+		driver = "pgx/v5" // as golang-migrate registers it
+	}
+	db, err := sql.Open(driver, name)
+	return db, wrap("open", err)
+}

@@ -1,0 +1,91 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+
+	"waybill/generator"
+	"waybill/persist"
+)
+
+// Config is what an API works with.
+type Config struct {
+	Generator *generator.Generator
+	Form      generator.Form
+	Spool     *persist.Spool
+	Lookup    *persist.Lookup
+	Ready     func() error  // nil when numbers can be issued and recorded, otherwise the reason
+	AckLimit  time.Duration // how long a reply may wait for its record; 0 for no limit
+	Log       *slog.Logger
+}
+
+// API answers requests. Its methods may be called concurrently.
+type API struct {
+	Config
+	draining atomic.Bool
+	access   accessLog
+	calls    sync.Pool // of *call
+}
+
+// New returns an API.
+func New(c Config) *API {
+	return &API{Config: c, access: accessLog{log: c.Log}, calls: sync.Pool{New: func() any { return new(call) }}}
+}
+
+// Public is what the world may ask.
+func (a *API) Public() http.Handler {
+	router := &httprouter.Router{HandleMethodNotAllowed: true} // and no redirects, no answers to OPTIONS
+	get := func(path string, h handler) { router.HandlerFunc(http.MethodGet, path, a.handle(h)) }
+
+	get("/next-tracking-number", a.issue)
+	get("/next-tracking-number/", a.issue)
+	get("/tracking-numbers/:number", a.find)
+	get("/livez", a.live)
+	get("/readyz", a.ready)
+
+	router.NotFound = a.handle(func(http.ResponseWriter, *http.Request) error { return errNoRoute })
+	router.MethodNotAllowed = a.handle(func(w http.ResponseWriter, _ *http.Request) error {
+		// The router offers OPTIONS too, which nobody answers.
+		w.Header().Set("Allow", strings.TrimSuffix(w.Header().Get("Allow"), ", OPTIONS"))
+		return errMethod
+	})
+	return router
+}
+
+// Drain makes readiness say 404, which HAProxy takes as "no new requests, keep
+// the old ones", and asks clients to close their connections.
+func (a *API) Drain() { a.draining.Store(true) }
+
+// Run does the API's work beside requests until ctx ends.
+func (a *API) Run(ctx context.Context) error { return a.access.run(ctx) }
+
+// Limits of the server. A request is a short line; what takes longer is broken
+// or hostile.
+const (
+	headerLimit = 5 * time.Second
+	readLimit   = 10 * time.Second
+	writeLimit  = 30 * time.Second // beyond the longest wait for a record
+	idleLimit   = 75 * time.Second // beyond that of the proxies in front
+	headerBytes = 16 << 10
+	queryLimit  = 4 << 10
+)
+
+// Server returns the HTTP server for a handler of this package.
+func Server(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerLimit,
+		ReadTimeout:       readLimit,
+		WriteTimeout:      writeLimit,
+		IdleTimeout:       idleLimit,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,13 @@
+// Package httpapi is the service over HTTP: numbers out, records in, look-ups,
+// health.
+//
+// All routes stand in api.go. A handler returns an error instead of writing
+// one; a single function turns errors into RFC 9457 problems, and a single table
+// says which error is which problem. One GET goes straight down:
+//
+//	router ─▶ parse ─▶ generator.Next ─▶ spool.Append ─▶ JSON
+//
+// and does not allocate more than net/http does, but for the customer's name and
+// slug. The query string is read in one pass over one buffer; it appears in no
+// log and in no answer.
+package httpapi

@@ -1,0 +1,81 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"waybill/persist"
+)
+
+// call is the memory of one request for a number, used again and again.
+type call struct {
+	query  [queryLimit]byte // the query string, decoded in place
+	values [parameters][]byte
+	seen   [parameters]uint8
+	record persist.Record
+	body   []byte
+
+	second int64 // of prefix
+	prefix []byte
+}
+
+// Header values that every answer shares; net/http only reads them.
+var (
+	jsonType    = []string{"application/json"}
+	noStore     = []string{"no-store"}
+	closeHeader = []string{"close"}
+)
+
+// issue answers GET /next-tracking-number.
+func (a *API) issue(w http.ResponseWriter, r *http.Request) error {
+	c := a.calls.Get().(*call)
+	defer a.calls.Put(c)
+	if err := c.parse(r.URL.RawQuery); err != nil {
+		return err
+	}
+	ctx := r.Context()
+	if a.AckLimit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, a.AckLimit, errAckLimit)
+		defer cancel()
+	}
+	id, err := a.Generator.Next(ctx)
+	if err != nil {
+		return err
+	}
+	c.record.ID, c.record.Epoch = id, a.Generator.Epoch(id)
+	if err := a.Spool.Append(ctx, &c.record); err != nil {
+		return err
+	}
+	c.body = append(c.body[:0], `{"tracking_number":"`...)
+	c.body = a.Form.Append(c.body, id, c.record.Origin)
+	c.body = append(c.body, `","created_at":"`...)
+	c.body = c.appendTime(c.body, a.Generator.Layout().UnixMilli(id))
+	c.body = append(c.body, '"', '}')
+
+	if a.draining.Load() {
+		w.Header()["Connection"] = closeHeader
+	}
+	return writeJSON(w, c.body)
+}
+
+// errAckLimit: the record is in the spool, the promised place is not reached.
+var errAckLimit = errors.New("the record did not reach the database in time; the number is not given out")
+
+// appendTime appends a Unix millisecond as RFC 3339 in UTC. Seconds are
+// formatted once: at a high rate most calls share theirs.
+func (c *call) appendTime(dst []byte, ms int64) []byte {
+	second, fraction := ms/1000, ms%1000
+	if second != c.second || c.prefix == nil {
+		c.second, c.prefix = second, time.Unix(second, 0).UTC().AppendFormat(c.prefix[:0], "2006-01-02T15:04:05.")
+	}
+	dst = append(dst, c.prefix...)
+	return append(dst, byte('0'+fraction/100), byte('0'+fraction/10%10), byte('0'+fraction%10), 'Z')
+}
+
+// formatTime is appendTime into a string.
+func formatTime(ms int64) string {
+	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}

@@ -1,0 +1,44 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/julienschmidt/httprouter"
+
+	"waybill/persist"
+)
+
+// found is what anyone who holds a number may know.
+type found struct {
+	TrackingNumber string        `json:"tracking_number"`
+	Origin         string        `json:"origin_country_id"`
+	Destination    string        `json:"destination_country_id"`
+	CreatedAt      string        `json:"created_at"`
+	State          persist.State `json:"state"`
+}
+
+// find answers GET /tracking-numbers/{number}. No store is asked about a number
+// that cannot have been issued.
+func (a *API) find(w http.ResponseWriter, r *http.Request) error {
+	number := httprouter.ParamsFromContext(r.Context()).ByName("number")
+	id, origin, err := a.Form.Parse(number)
+	if err != nil {
+		return err
+	}
+	record, state, err := a.Lookup.Find(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if record.Origin != origin {
+		return persist.ErrNotFound // the ID exists, this number does not
+	}
+	body, err := json.Marshal(found{
+		TrackingNumber: a.Form.Format(id, origin), Origin: origin.String(), Destination: record.Destination.String(),
+		CreatedAt: formatTime(a.Generator.Layout().UnixMilli(id)), State: state,
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, body)
+}

@@ -1,0 +1,266 @@
+package httpapi
+
+import (
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"waybill/generator"
+	"waybill/persist"
+)
+
+// The parameters of a request for a number, in the order of the contract.
+const (
+	origin = iota
+	destination
+	weight
+	createdAt
+	customerID
+	customerName
+	customerSlug
+	parameters
+)
+
+var parameterNames = [parameters]string{"origin_country_id", "destination_country_id", "weight", "created_at",
+	"customer_id", "customer_name", "customer_slug"}
+
+// What a parameter can have wrong.
+const (
+	mustBeGiven     = "is missing"
+	mustBeOnce      = "is given more than once"
+	mustDecode      = "has a % that two hexadecimal digits do not follow"
+	mustBeCountry   = "must be one of the 249 ISO 3166-1 alpha-2 country codes, in upper case"
+	mustBeWeight    = "must be kilograms: 1 to 6 digits, and at most 3 more after a point"
+	mustBePositive  = "must be greater than 0"
+	mustBeTime      = "must be an RFC 3339 time with an offset, such as 2018-11-20T19:29:32+08:00"
+	mustBeDate      = "must be a time that exists"
+	mustBeSince1970 = "must not be before 1970"
+	mustBeUUID      = "must be a UUID of 36 characters, hyphens included"
+	mustBeName      = "must have 1 to 255 bytes"
+	mustBeUTF8      = "must be valid UTF-8"
+	mustNotBeBlank  = "must not be blank"
+	mustBePrintable = "must not have control characters"
+	mustBeSlug      = "must have 1 to 255 lower-case letters and digits, in words joined by single hyphens"
+)
+
+// parse reads a query string into c.record. What is wrong with it is a problem
+// that lists every bad parameter.
+func (c *call) parse(query string) error {
+	if len(query) > queryLimit {
+		return errQueryTooLong
+	}
+	clear(c.values[:])
+	clear(c.seen[:])
+	faults := c.split(query)
+	r := &c.record
+	check := func(parameter int, fault string) {
+		if faults[parameter] == "" {
+			faults[parameter] = fault
+		}
+	}
+	var text string
+	fault := ""
+	r.Origin, fault = parseCountry(c.values[origin])
+	check(origin, fault)
+	r.Destination, fault = parseCountry(c.values[destination])
+	check(destination, fault)
+	r.Weight, fault = parseWeight(c.values[weight])
+	check(weight, fault)
+	r.OrderedAt, fault = parseTime(c.values[createdAt])
+	check(createdAt, fault)
+	r.CustomerID, fault = parseUUID(c.values[customerID])
+	check(customerID, fault)
+	text, fault = parseName(c.values[customerName])
+	r.CustomerName = text
+	check(customerName, fault)
+	text, fault = parseSlug(c.values[customerSlug])
+	r.CustomerSlug = text
+	check(customerSlug, fault)
+
+	if faults == [parameters]string{} {
+		return nil
+	}
+	return invalidParameters(faults)
+}
+
+// split finds the parameters' values and decodes them in place. The faults are
+// those of the query string itself.
+func (c *call) split(query string) (faults [parameters]string) {
+	rest := c.query[:copy(c.query[:], query)]
+	for len(rest) > 0 {
+		var pair []byte
+		pair, rest = cut(rest, '&')
+		name, value := cut(pair, '=')
+		name, ok := unescape(name)
+		if !ok {
+			continue // not one of ours
+		}
+		p := parameterOf(string(name))
+		if p < 0 {
+			continue
+		}
+		if c.seen[p]++; c.seen[p] > 1 {
+			faults[p] = mustBeOnce
+			continue
+		}
+		if c.values[p], ok = unescape(value); !ok {
+			faults[p] = mustDecode
+		}
+	}
+	for p := range faults {
+		if c.seen[p] == 0 {
+			faults[p] = mustBeGiven
+		}
+	}
+	return faults
+}
+
+func parameterOf(name string) int {
+	for p, n := range parameterNames {
+		if n == name {
+			return p
+		}
+	}
+	return -1
+}
+
+// cut splits b at the first sep.
+func cut(b []byte, sep byte) (before, after []byte) {
+	for i, c := range b {
+		if c == sep {
+			return b[:i], b[i+1:]
+		}
+	}
+	return b, nil
+}
+
+// unescape decodes a part of a query string in place.
+func unescape(b []byte) (decoded []byte, ok bool) {
+	n := 0
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		switch c {
+		case '+':
+			c = ' '
+		case '%':
+			if i+2 >= len(b) {
+				return nil, false
+			}
+			high, low := hex(b[i+1]), hex(b[i+2])
+			if high|low > 15 {
+				return nil, false
+			}
+			c = high<<4 | low
+			i += 2
+		}
+		b[n] = c
+		n++
+	}
+	return b[:n], true
+}
+
+// hex is the value of a hexadecimal digit, or 255.
+func hex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+func parseCountry(v []byte) (c generator.Country, fault string) {
+	if len(v) == len(c) {
+		c = generator.Country(v)
+	}
+	if !c.Assigned() {
+		return c, mustBeCountry
+	}
+	return c, ""
+}
+
+// parseWeight reads kilograms as grams.
+func parseWeight(v []byte) (grams uint32, fault string) {
+	whole, fraction := cut(v, '.')
+	if len(whole) < 1 || len(whole) > 6 || len(fraction) > 3 || len(whole) < len(v) && len(fraction) == 0 {
+		return 0, mustBeWeight
+	}
+	for _, c := range whole {
+		if !digit(c) {
+			return 0, mustBeWeight
+		}
+		grams = grams*10 + uint32(c-'0')
+	}
+	for i := range 3 {
+		grams *= 10
+		if i < len(fraction) {
+			if !digit(fraction[i]) {
+				return 0, mustBeWeight
+			}
+			grams += uint32(fraction[i] - '0')
+		}
+	}
+	if grams == 0 {
+		return 0, mustBePositive
+	}
+	return grams, ""
+}
+
+func parseUUID(v []byte) (id uuid.UUID, fault string) {
+	if len(v) != 36 {
+		return id, mustBeUUID
+	}
+	id, err := uuid.ParseBytes(v)
+	if err != nil {
+		return id, mustBeUUID
+	}
+	return id, ""
+}
+
+func parseName(v []byte) (name, fault string) {
+	switch {
+	case len(v) == 0 || len(v) > persist.MaxText:
+		return "", mustBeName
+	case !utf8.Valid(v):
+		return "", mustBeUTF8
+	}
+	name = string(v)
+	blank := true
+	for _, r := range name {
+		if unicode.IsControl(r) {
+			return "", mustBePrintable
+		}
+		blank = blank && unicode.IsSpace(r)
+	}
+	if blank {
+		return "", mustNotBeBlank
+	}
+	return name, ""
+}
+
+func parseSlug(v []byte) (slug, fault string) {
+	if len(v) == 0 || len(v) > persist.MaxText {
+		return "", mustBeSlug
+	}
+	hyphen := true // so far a hyphen may not come next
+	for _, c := range v {
+		switch {
+		case c == '-' && !hyphen:
+			hyphen = true
+		case digit(c) || 'a' <= c && c <= 'z':
+			hyphen = false
+		default:
+			return "", mustBeSlug
+		}
+	}
+	if hyphen {
+		return "", mustBeSlug
+	}
+	return string(v), ""
+}
