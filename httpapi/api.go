@@ -69,8 +69,7 @@ func (a *API) Run(ctx context.Context) error { return a.access.run(ctx) }
 // Limits of the server. A request is a short line; what takes longer is broken
 // or hostile.
 const (
-	headerLimit = 5 * time.Second
-	readLimit   = 10 * time.Second
+	readLimit   = 5 * time.Second  // header and body alike: one deadline a request
 	writeLimit  = 30 * time.Second // beyond the longest wait for a record
 	idleLimit   = 75 * time.Second // beyond that of the proxies in front
 	headerBytes = 16 << 10
@@ -81,7 +80,7 @@ const (
 func Server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: headerLimit,
+		ReadHeaderTimeout: readLimit,
 		ReadTimeout:       readLimit,
 		WriteTimeout:      writeLimit,
 		IdleTimeout:       idleLimit,

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf8"
 
@@ -92,21 +93,24 @@ func (c *call) split(query string) (faults [parameters]string) {
 		var pair []byte
 		pair, rest = cut(rest, '&')
 		name, value := cut(pair, '=')
-		name, ok := unescape(name)
-		if !ok {
-			continue // not one of ours
-		}
-		p := parameterOf(string(name))
+		p := parameterOf(name)
 		if p < 0 {
-			continue
+			if name, ok := unescape(name); ok {
+				p = parameterOf(name)
+			}
+		}
+		if p < 0 {
+			continue // not one of ours
 		}
 		if c.seen[p]++; c.seen[p] > 1 {
 			faults[p] = mustBeOnce
 			continue
 		}
-		if c.values[p], ok = unescape(value); !ok {
+		decoded, ok := unescape(value)
+		if !ok {
 			faults[p] = mustDecode
 		}
+		c.values[p] = decoded
 	}
 	for p := range faults {
 		if c.seen[p] == 0 {
@@ -116,27 +120,40 @@ func (c *call) split(query string) (faults [parameters]string) {
 	return faults
 }
 
-func parameterOf(name string) int {
-	for p, n := range parameterNames {
-		if n == name {
-			return p
-		}
+// parameterOf is the parameter of a name, or -1.
+func parameterOf(name []byte) int {
+	switch string(name) {
+	case "origin_country_id":
+		return origin
+	case "destination_country_id":
+		return destination
+	case "weight":
+		return weight
+	case "created_at":
+		return createdAt
+	case "customer_id":
+		return customerID
+	case "customer_name":
+		return customerName
+	case "customer_slug":
+		return customerSlug
 	}
 	return -1
 }
 
 // cut splits b at the first sep.
 func cut(b []byte, sep byte) (before, after []byte) {
-	for i, c := range b {
-		if c == sep {
-			return b[:i], b[i+1:]
-		}
+	if i := bytes.IndexByte(b, sep); i >= 0 {
+		return b[:i], b[i+1:]
 	}
 	return b, nil
 }
 
 // unescape decodes a part of a query string in place.
 func unescape(b []byte) (decoded []byte, ok bool) {
+	if bytes.IndexByte(b, '%') < 0 && bytes.IndexByte(b, '+') < 0 {
+		return b, true
+	}
 	n := 0
 	for i := 0; i < len(b); i++ {
 		c := b[i]

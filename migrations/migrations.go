@@ -55,7 +55,11 @@ func Check(ctx context.Context, db *sql.DB, d Dialect) error {
 	case err != nil:
 		return err
 	case dirty:
-		return fmt.Errorf("%w: a migration to version %d broke off: repair what it left, then run: waybill migrate force %d", ErrSchema, version, version-1)
+		before := int(version) - 1
+		if before == 0 {
+			before = database.NilVersion
+		}
+		return fmt.Errorf("%w: a migration to version %d broke off: repair what it left, then run: waybill migrate force %d", ErrSchema, version, before)
 	case version < d.Latest():
 		return fmt.Errorf("%w: it has version %d, version %d is needed: run: waybill migrate up", ErrSchema, version, d.Latest())
 	}

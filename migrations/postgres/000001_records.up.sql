@@ -1,6 +1,6 @@
 -- One row: which number space this database belongs to.
 CREATE TABLE number_space (
-    only       boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     id         uuid NOT NULL,
     definition text NOT NULL,          -- JSON: epoch, bits, form, lease
     created_at timestamptz NOT NULL DEFAULT now()

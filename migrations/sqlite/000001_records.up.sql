@@ -1,6 +1,6 @@
 -- One row: which number space this database belongs to.
 CREATE TABLE number_space (
-    only       INTEGER PRIMARY KEY DEFAULT 1 CHECK (only = 1),
+    singleton  INTEGER PRIMARY KEY DEFAULT 1 CHECK (singleton = 1),
     id         TEXT NOT NULL,
     definition TEXT NOT NULL,                 -- JSON: epoch, bits, form, lease
     created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))
