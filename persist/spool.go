@@ -8,10 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"sync"
-	"syscall"
 
 	"github.com/google/uuid"
 
@@ -177,32 +175,6 @@ func (s *Spool) use(next *segment) {
 	s.active = next
 }
 
-// caught turns a memory fault, which is how a mapped file reports a failing
-// disk, into the spool's failure.
-func (s *Spool) caught(err *error, old bool) {
-	debug.SetPanicOnFault(old)
-	switch p := recover().(type) {
-	case nil:
-	case interface {
-		runtime.Error
-		Addr() uintptr
-	}:
-		s.fail(fmt.Errorf("%w: %w", ErrSpoolFailed, p))
-		*err = s.failed
-	default:
-		panic(p)
-	}
-}
-
-// fail is final: what the disk did not take may be gone. The mutex is held.
-func (s *Spool) fail(err error) {
-	if s.failed == nil {
-		s.failed = err
-		s.synced.fail(err)
-		s.options.Log.Error("spool failed", "spool", s.id, "error", err)
-	}
-}
-
 // awaitSegment returns when a segment may be ready, and an error when none can
 // be had.
 func (s *Spool) awaitSegment(ctx context.Context) error {
@@ -241,14 +213,6 @@ func (s *Spool) Last() uint64 {
 
 // Loaded is the sequence number up to which all records are in the database.
 func (s *Spool) Loaded() uint64 { return s.loaded.get() }
-
-// full is the error for a disk or a limit without room.
-func full(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w", ErrSpoolFull, err)
-	}
-	return fmt.Errorf("%w: %w", ErrSpoolFailed, err)
-}
 
 // notify leaves a note in a channel of capacity one.
 func notify(c chan struct{}) {
