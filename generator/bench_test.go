@@ -66,6 +66,7 @@ func BenchmarkMutexParallel(b *testing.B) {
 		}
 	})
 }
+
 func BenchmarkMutex(b *testing.B) {
 	g := unbounded()
 	m := &mutexed{limit: closed}

@@ -70,8 +70,15 @@ func TestALayoutThatCannotLastIsRefused(t *testing.T) {
 	for _, bad := range []struct {
 		worker, sequence int
 		epoch            time.Time
-	}{{0, 12, epoch}, {17, 4, epoch}, {10, 3, epoch}, {1, 17, epoch}, {16, 16, epoch},
-		{10, 12, time.Time{}}, {10, 12, epoch.Add(time.Microsecond)}} {
+	}{
+		{0, 12, epoch},
+		{17, 4, epoch},
+		{10, 3, epoch},
+		{1, 17, epoch},
+		{16, 16, epoch},
+		{10, 12, time.Time{}},
+		{10, 12, epoch.Add(time.Microsecond)},
+	} {
 		if _, err := NewLayout(bad.worker, bad.sequence, bad.epoch); err == nil {
 			t.Errorf("%d worker bits, %d sequence bits, epoch %s: accepted", bad.worker, bad.sequence, bad.epoch)
 		}

@@ -48,7 +48,7 @@ func NewLayout(workerBits, sequenceBits int, epoch time.Time) (Layout, error) {
 	return Layout{epoch: epoch.UnixMilli(), workerBits: uint8(workerBits), sequenceBits: uint8(sequenceBits)}, nil
 }
 
-// TimeBits, WorkerBits and SequenceBits add up to 63.
+// TimeBits is the width of the time: what the others leave of 63.
 func (l Layout) TimeBits() int { return idBits - int(l.workerBits) - int(l.sequenceBits) }
 
 // WorkerBits is the width of the worker ID.

@@ -129,8 +129,10 @@ func TestOpaqueNumbersTellNothingToAnotherKey(t *testing.T) {
 
 func TestWhatPeopleMistypeIsRead(t *testing.T) {
 	const id = ID(117915852988239909)
-	for _, s := range []string{"038qbtzsc0m15my9", "038Q BTZS C0M1 5MY9", "038Q-BTZS-C0M1-5MY-9",
-		"O38QBTZSCOMI5MY9", "o38qbtzscoml5my9"} {
+	for _, s := range []string{
+		"038qbtzsc0m15my9", "038Q BTZS C0M1 5MY9", "038Q-BTZS-C0M1-5MY-9",
+		"O38QBTZSCOMI5MY9", "o38qbtzscoml5my9",
+	} {
 		if got, _, err := (Form{}).Parse(s); err != nil || got != id {
 			t.Errorf("%q reads %d, %v", s, got, err)
 		}

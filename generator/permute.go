@@ -88,9 +88,11 @@ func newFF1(key, tweak []byte, radix, numerals int) (*ff1, error) {
 	}
 	f.half = (bits.Len64(f.bound[1]-1) + 7) / 8
 
-	p := [aes.BlockSize]byte{1, 2, 1, byte(radix >> 16), byte(radix >> 8), byte(radix), ff1Rounds, byte(u),
+	p := [aes.BlockSize]byte{
+		1, 2, 1, byte(radix >> 16), byte(radix >> 8), byte(radix), ff1Rounds, byte(u),
 		byte(numerals >> 24), byte(numerals >> 16), byte(numerals >> 8), byte(numerals),
-		byte(len(tweak) >> 24), byte(len(tweak) >> 16), byte(len(tweak) >> 8), byte(len(tweak))}
+		byte(len(tweak) >> 24), byte(len(tweak) >> 16), byte(len(tweak) >> 8), byte(len(tweak)),
+	}
 	q := append([]byte{}, tweak...)
 	for (len(q)+1+f.half)%aes.BlockSize != 0 {
 		q = append(q, 0)

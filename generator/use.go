@@ -1,6 +1,9 @@
 package generator
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // SetClock makes now, in Unix milliseconds, the time at this moment; the
 // generator's own monotonic clock carries it on from there. Call it before the
@@ -22,7 +25,7 @@ func (g *Generator) Use(w Window) (last int64) {
 	defer g.mu.Unlock()
 
 	old := g.term.Load()
-	if old.ended == ErrClosed {
+	if errors.Is(old.ended, ErrClosed) {
 		return 0
 	}
 	l := g.layout

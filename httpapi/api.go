@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/julienschmidt/httprouter"
-
 	"waybill/generator"
 	"waybill/persist"
+
+	"github.com/julienschmidt/httprouter"
 )
 
 // Config is what an API works with.

@@ -16,10 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"waybill/generator"
 	"waybill/persist"
+
+	"github.com/google/uuid"
 )
 
 // service is an API on a real spool, with a real server in front.
@@ -85,7 +85,7 @@ func start(t *testing.T, change func(*Config, *persist.Options)) *service {
 	s.Config = Server(s.api.Public(), log)
 	s.Start()
 	t.Cleanup(func() {
-		s.Server.Close()
+		s.Close()
 		cancel()
 		running.Wait()
 		_ = s.spool.Close()

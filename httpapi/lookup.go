@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/julienschmidt/httprouter"
-
 	"waybill/persist"
+
+	"github.com/julienschmidt/httprouter"
 )
 
 // found is what anyone who holds a number may know.

@@ -4,10 +4,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"waybill/generator"
 	"waybill/persist"
+
+	"github.com/google/uuid"
 )
 
 // What a parameter can have wrong.

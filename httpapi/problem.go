@@ -42,15 +42,21 @@ func (p *problem) with(detail string) *problem {
 var (
 	errNoRoute      = &problem{Type: "/problems/not-found", Title: "Not found", Status: http.StatusNotFound}
 	errMethod       = &problem{Type: "/problems/method-not-allowed", Title: "Method not allowed", Status: http.StatusMethodNotAllowed}
-	errQueryTooLong = &problem{Type: "/problems/query-too-long", Title: "Query too long", Status: http.StatusRequestURITooLong,
-		Detail: "the query string may have 4,096 bytes"}
+	errQueryTooLong = &problem{
+		Type: "/problems/query-too-long", Title: "Query too long", Status: http.StatusRequestURITooLong,
+		Detail: "the query string may have 4,096 bytes",
+	}
 	errParameters = &problem{Type: "/problems/invalid-parameters", Title: "Invalid parameters", Status: http.StatusBadRequest}
 	errNumber     = &problem{Type: "/problems/invalid-number", Title: "Invalid tracking number", Status: http.StatusBadRequest}
 	errUnknown    = &problem{Type: "/problems/unknown-number", Title: "Unknown tracking number", Status: http.StatusNotFound}
-	errNoWindow   = &problem{Type: "/problems/no-window", Title: "No numbers can be issued here at the moment",
-		Status: http.StatusServiceUnavailable, retryAfter: "1"}
-	errNoRecord = &problem{Type: "/problems/no-record", Title: "No records can be taken here at the moment",
-		Status: http.StatusServiceUnavailable, retryAfter: "1"}
+	errNoWindow   = &problem{
+		Type: "/problems/no-window", Title: "No numbers can be issued here at the moment",
+		Status: http.StatusServiceUnavailable, retryAfter: "1",
+	}
+	errNoRecord = &problem{
+		Type: "/problems/no-record", Title: "No records can be taken here at the moment",
+		Status: http.StatusServiceUnavailable, retryAfter: "1",
+	}
 	errNotReady = &problem{Type: "/problems/not-ready", Title: "Not ready", Status: http.StatusServiceUnavailable, retryAfter: "1"}
 	errDraining = &problem{Type: "/problems/draining", Title: "Draining", Status: http.StatusNotFound}
 	errInternal = &problem{Type: "/problems/internal", Title: "Internal error", Status: http.StatusInternalServerError}

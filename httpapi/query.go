@@ -14,8 +14,10 @@ const (
 	parameters
 )
 
-var parameterNames = [parameters]string{"origin_country_id", "destination_country_id", "weight", "created_at",
-	"customer_id", "customer_name", "customer_slug"}
+var parameterNames = [parameters]string{
+	"origin_country_id", "destination_country_id", "weight", "created_at",
+	"customer_id", "customer_name", "customer_slug",
+}
 
 // parse reads a query string into c.record. What is wrong with it is a problem
 // that lists every bad parameter.
@@ -32,8 +34,7 @@ func (c *call) parse(query string) error {
 			faults[parameter] = fault
 		}
 	}
-	var text string
-	fault := ""
+	var fault string
 	r.Origin, fault = parseCountry(c.values[origin])
 	check(origin, fault)
 	r.Destination, fault = parseCountry(c.values[destination])
@@ -44,11 +45,9 @@ func (c *call) parse(query string) error {
 	check(createdAt, fault)
 	r.CustomerID, fault = parseUUID(c.values[customerID])
 	check(customerID, fault)
-	text, fault = parseName(c.values[customerName])
-	r.CustomerName = text
+	r.CustomerName, fault = parseName(c.values[customerName])
 	check(customerName, fault)
-	text, fault = parseSlug(c.values[customerSlug])
-	r.CustomerSlug = text
+	r.CustomerSlug, fault = parseSlug(c.values[customerSlug])
 	check(customerSlug, fault)
 
 	if faults == [parameters]string{} {

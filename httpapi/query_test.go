@@ -27,8 +27,10 @@ func parsed(t testing.TB, query string) *call {
 }
 
 func TestTheOriginalsQueryIsUnderstood(t *testing.T) {
-	for _, query := range []string{theOriginalsQuery, strings.Replace(theOriginalsQuery, "+", "%2B", 1), strings.Replace(theOriginalsQuery, "+", "%20", 1),
-		"unknown=1&&" + theOriginalsQuery + "&%zz=1&x", strings.ReplaceAll(theOriginalsQuery, "_", "%5f")} {
+	for _, query := range []string{
+		theOriginalsQuery, strings.Replace(theOriginalsQuery, "+", "%2B", 1), strings.Replace(theOriginalsQuery, "+", "%20", 1),
+		"unknown=1&&" + theOriginalsQuery + "&%zz=1&x", strings.ReplaceAll(theOriginalsQuery, "_", "%5f"),
+	} {
 		r := parsed(t, query).record
 		if r.Origin.String() != "MY" || r.Destination.String() != "ID" || r.Weight != 1234 ||
 			r.CustomerID.String() != "de619854-b59b-425e-9db4-943979e1bd49" || r.CustomerName != "RedBox Logistics" ||
@@ -41,8 +43,10 @@ func TestTheOriginalsQueryIsUnderstood(t *testing.T) {
 func TestWhatIsAllowedAtTheEdges(t *testing.T) {
 	for parameter, values := range map[string][]string{
 		"weight": {"1", "999999", "999999.999", "0.001", "000001", "1.0", "1.25"},
-		"created_at": {"1970-01-01T00:00:00Z", "2018-11-20T19:29:32.5Z", "2018-11-20T19:29:32.123456789-23:59", "2024-02-29T23:59:59Z",
-			"9999-12-31T23:59:59Z", "2018-11-20t19:29:32z", "2000-02-29T00:00:00-00:00", "1970-01-01T00:00:00+08:00"},
+		"created_at": {
+			"1970-01-01T00:00:00Z", "2018-11-20T19:29:32.5Z", "2018-11-20T19:29:32.123456789-23:59", "2024-02-29T23:59:59Z",
+			"9999-12-31T23:59:59Z", "2018-11-20t19:29:32z", "2000-02-29T00:00:00-00:00", "1970-01-01T00:00:00+08:00",
+		},
 		"customer_id":            {"DE619854-B59B-425E-9DB4-943979E1BD49", "00000000-0000-0000-0000-000000000000"},
 		"customer_name":          {"x", strings.Repeat("x", 255), "株式会社", "  a  ", "O'Brien & Søns <b>", "🙂"},
 		"customer_slug":          {"a", "0", "a-b-c", strings.Repeat("s", 255)},
@@ -58,7 +62,7 @@ func TestWhatIsAllowedAtTheEdges(t *testing.T) {
 // with is a good query with one parameter's raw value changed.
 func with(parameter, raw string) string {
 	var pairs []string
-	for _, pair := range strings.Split(theOriginalsQuery, "&") {
+	for pair := range strings.SplitSeq(theOriginalsQuery, "&") {
 		if name, _, _ := strings.Cut(pair, "="); name == parameter {
 			pair = name + "=" + raw
 		}
@@ -69,7 +73,7 @@ func with(parameter, raw string) string {
 
 func without(parameter string) string {
 	var pairs []string
-	for _, pair := range strings.Split(theOriginalsQuery, "&") {
+	for pair := range strings.SplitSeq(theOriginalsQuery, "&") {
 		if name, _, _ := strings.Cut(pair, "="); name != parameter {
 			pairs = append(pairs, pair)
 		}
@@ -82,22 +86,32 @@ func without(parameter string) string {
 var badValues = map[string][]string{
 	"origin_country_id":      {"", "my", "My", "ZZ", "UK", "XK", "MYS", "M", "M%20", "%20MY", "MY%20", "458", "M%00", "%D0%9CY", "MY%0A", "%FF%FE", "AN", "YU", "SU", "EU"},
 	"destination_country_id": {"", "id", "ZZ", "UK", "XK", "IDN", "I", "1D", "%CE%99D", "I%44%00", "%", "%4", "%GG"},
-	"weight": {"", "NaN", "-1", "%2B1", "0", "0.0", "0.000", "000000", "1e2", ".5", "1.", "1.2345", "%D9%A3", "1,5", "1%20", "%201", "0x1", "1_0",
-		"1000000", "1234567", "Infinity", "1.2.3", "1kg", "%EF%BC%91", "1%00", "--1", "%zz", "1.-2", "99999999999999999999"},
-	"created_at": {"", "2018-11-20", "2018-11-20T19:29:32", "2018-11-20T19:29:32.Z", "2018-11-20%2019:29:32Z", "2018-11-20T25:00:00Z",
+	"weight": {
+		"", "NaN", "-1", "%2B1", "0", "0.0", "0.000", "000000", "1e2", ".5", "1.", "1.2345", "%D9%A3", "1,5", "1%20", "%201", "0x1", "1_0",
+		"1000000", "1234567", "Infinity", "1.2.3", "1kg", "%EF%BC%91", "1%00", "--1", "%zz", "1.-2", "99999999999999999999",
+	},
+	"created_at": {
+		"", "2018-11-20", "2018-11-20T19:29:32", "2018-11-20T19:29:32.Z", "2018-11-20%2019:29:32Z", "2018-11-20T25:00:00Z",
 		"2018-02-30T00:00:00Z", "2018-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2018-13-01T00:00:00Z", "2018-00-01T00:00:00Z", "2018-01-00T00:00:00Z",
 		"2018-04-31T00:00:00Z", "2018-11-20T19:60:00Z", "2018-11-20T19:29:60Z", "2018-11-20T19:29:32%2B24:00", "2018-11-20T19:29:32%2B08:60",
 		"2018-11-20T19:29:32%2B0800", "2018-11-20T19:29:32%2B8:00", "2018-11-20T19:29:32,5Z", "2018-11-20T9:29:32Z", "18-11-20T19:29:32Z",
 		"1969-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "1542713372", "now", "2018-11-20T19:29:32Z%00", "%D9%A2018-11-20T19:29:32Z",
-		"2018-11-20T19:29:32ZZ", "2018-11-20T19:29:32%20%2B08:00", "2018-11-20T19:29:32.1234567890Z", "20181120T192932Z", "2018-11-20T24:00:00Z", "2018-11-20T19:29:32*08:00"},
-	"customer_id": {"", "de619854b59b425e9db4943979e1bd49", "{de619854-b59b-425e-9db4-943979e1bd49}", "urn:uuid:de619854-b59b-425e-9db4-943979e1bd49",
+		"2018-11-20T19:29:32ZZ", "2018-11-20T19:29:32%20%2B08:00", "2018-11-20T19:29:32.1234567890Z", "20181120T192932Z", "2018-11-20T24:00:00Z", "2018-11-20T19:29:32*08:00",
+	},
+	"customer_id": {
+		"", "de619854b59b425e9db4943979e1bd49", "{de619854-b59b-425e-9db4-943979e1bd49}", "urn:uuid:de619854-b59b-425e-9db4-943979e1bd49",
 		"de619854-b59b-425e-9db4-943979e1bd4", "de619854-b59b-425e-9db4-943979e1bd499", "ge619854-b59b-425e-9db4-943979e1bd49",
 		"de619854_b59b_425e_9db4_943979e1bd49", "%D0%B5e619854-b59b-425e-9db4-943979e1bd4", "de619854-b59b-425e-9db4-943979e1bd4%00",
-		"de61985-4b59b-425e-9db4-943979e1bd49", "12345", "null", "%20de619854-b59b-425e-9db4-943979e1bd49"},
-	"customer_name": {"", "%20", "%20%20%09", "%09", "+", "a%00b", "a%0Ab", "a%7Fb", "a%C2%85b", "%FF", "%C3%28", "%E2%82", "%ED%A0%80", "%C0%AF",
-		strings.Repeat("x", 256), strings.Repeat("%C3%B8", 128), "%C2%A0%E3%80%80", "%1B[31m", "%", "a%2", "a%2x"},
-	"customer_slug": {"", "RedBox", "redbox_logistics", "-redbox", "redbox-", "red--box", "red%20box", "red+box", "r%C3%A9dbox", "red.box", "red/box",
-		"-", strings.Repeat("s", 256), "red%00box", "red%E2%80%90box", "%D0%B0bc"},
+		"de61985-4b59b-425e-9db4-943979e1bd49", "12345", "null", "%20de619854-b59b-425e-9db4-943979e1bd49",
+	},
+	"customer_name": {
+		"", "%20", "%20%20%09", "%09", "+", "a%00b", "a%0Ab", "a%7Fb", "a%C2%85b", "%FF", "%C3%28", "%E2%82", "%ED%A0%80", "%C0%AF",
+		strings.Repeat("x", 256), strings.Repeat("%C3%B8", 128), "%C2%A0%E3%80%80", "%1B[31m", "%", "a%2", "a%2x",
+	},
+	"customer_slug": {
+		"", "RedBox", "redbox_logistics", "-redbox", "redbox-", "red--box", "red%20box", "red+box", "r%C3%A9dbox", "red.box", "red/box",
+		"-", strings.Repeat("s", 256), "red%00box", "red%E2%80%90box", "%D0%B0bc",
+	},
 }
 
 func TestEveryBadValueIsRefusedByName(t *testing.T) {

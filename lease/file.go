@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"waybill/generator"
 	"waybill/internal/disk"
+
+	"github.com/google/uuid"
 )
 
 // File is the authority of a single instance: a file in its data directory,
@@ -55,7 +55,7 @@ const (
 // the file cannot be read: it never starts afresh over a file it does not
 // understand.
 func OpenFile(dir string, configured Space, claim time.Duration) (*File, error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
 	lock, err := disk.Lock(dir)

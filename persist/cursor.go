@@ -1,12 +1,13 @@
 package persist
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
-	"github.com/google/uuid"
-
 	"waybill/generator"
+
+	"github.com/google/uuid"
 )
 
 // Batch is a stretch of a spool: all that is left of its records First to Last.
@@ -58,7 +59,7 @@ func (c *cursor) readSome(b *Batch, most int) error {
 		return err
 	}
 	n, err := c.segment.file.ReadAt(c.buffer[:min(int64(len(c.buffer)), size-c.at)], c.at)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("persist: read %s: %w", c.segment.path, err)
 	}
 	text := string(c.buffer[:n]) // the entries' texts are parts of it

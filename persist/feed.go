@@ -19,6 +19,7 @@ const feedColumns = "id, tracking_number, origin_country_id, destination_country
 	"customer_id, customer_name, customer_slug, issued_at, worker, lease_epoch, spool_id, spool_sequence"
 
 func (f *feed) Create(c vtab.Context, args []string) (vtab.Table, error) { return f.Connect(c, args) }
+
 func (f *feed) Connect(c vtab.Context, _ []string) (vtab.Table, error) {
 	return f, c.Declare("CREATE TABLE batch (" + feedColumns + ")")
 }

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"sort"
 
-	"github.com/google/uuid"
-
 	"waybill/internal/disk"
+
+	"github.com/google/uuid"
 )
 
 // Orphans returns the spools in o.Dir that no process holds any more: what a
@@ -96,7 +96,7 @@ func (s *Spool) adoptSegment(path string, ordinal int) error {
 
 // setAside gives a damaged segment a second name, which outlives its loading.
 func setAside(path, dir string, spool uuid.UUID) error {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	err := os.Link(path, filepath.Join(dir, spool.String()+"-"+filepath.Base(path)))

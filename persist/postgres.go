@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"sync"
 
+	"waybill/generator"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"waybill/generator"
 )
 
 // Postgres is the store of a fleet.

@@ -4,14 +4,13 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"log/slog"
 
 	"github.com/google/uuid"
 )
@@ -26,8 +25,10 @@ func TestMain(m *testing.M) {
 
 // appendForEver prints how many records are appended, after each.
 func appendForEver(dir string, ack Ack) {
-	s, err := NewSpool(Options{Dir: dir, Space: uuid.MustParse("0f000000-0000-4000-8000-000000000001"), Layout: "a layout",
-		Ack: ack, Limit: 1 << 30, SegmentSize: 64 << 10, Log: slog.New(slog.DiscardHandler)})
+	s, err := NewSpool(Options{
+		Dir: dir, Space: uuid.MustParse("0f000000-0000-4000-8000-000000000001"), Layout: "a layout",
+		Ack: ack, Limit: 1 << 30, SegmentSize: 64 << 10, Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		panic(err)
 	}

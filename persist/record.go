@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"waybill/generator"
+
+	"github.com/google/uuid"
 )
 
 // Record is what is kept of one issued number. The tracking number, the time of

@@ -52,7 +52,7 @@ func segmentPath(dir string, ordinal int) string {
 // createSegment makes a segment of size bytes that is ready to be written.
 func createSegment(dir string, ordinal int, size int64) (*segment, error) {
 	path := segmentPath(dir, ordinal)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o640)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -11,9 +11,9 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"github.com/google/uuid"
-
 	"waybill/internal/disk"
+
+	"github.com/google/uuid"
 )
 
 // Ack says when a record counts as safe, and Append returns.
@@ -77,7 +77,7 @@ type Spool struct {
 // NewSpool begins a spool in a folder of its own.
 func NewSpool(o Options) (*Spool, error) {
 	s := newSpool(o, uuid.New())
-	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("persist: spool: %w", err)
 	}
 	lock, err := disk.Lock(s.dir)

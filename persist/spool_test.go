@@ -15,16 +15,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"waybill/generator"
 	"waybill/internal/disk"
+
+	"github.com/google/uuid"
 )
 
 func testOptions(t testing.TB) Options {
 	t.Helper()
-	return Options{Dir: t.TempDir(), Space: uuid.MustParse("0f000000-0000-4000-8000-000000000001"), Layout: "a layout",
-		Ack: AckSpool, Limit: 1 << 30, SegmentSize: 64 << 10, Log: slog.New(slog.DiscardHandler)}
+	return Options{
+		Dir: t.TempDir(), Space: uuid.MustParse("0f000000-0000-4000-8000-000000000001"), Layout: "a layout",
+		Ack: AckSpool, Limit: 1 << 30, SegmentSize: 64 << 10, Log: slog.New(slog.DiscardHandler),
+	}
 }
 
 // testRecord is the nth record; records differ in every field.

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"sync"
 
+	"waybill/generator"
+
 	"github.com/google/uuid"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
-
-	"waybill/generator"
 )
 
 // SQLite is the embedded store: one file, one process. A commit is on the disk
@@ -112,8 +112,9 @@ func (s *SQLite) load(tx *sql.Tx, b Batch) error {
 	}
 	s.feed.batch, s.feed.spool = b, b.Spool.String()
 	defer func() { s.feed.batch = Batch{} }()
-	_, err = tx.Stmt(s.insert).Exec()
-	return err
+	insert := tx.Stmt(s.insert)
+	_, err = insert.Exec()
+	return errors.Join(err, insert.Close())
 }
 
 // LoadApart implements Store.

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/google/uuid"
-
 	"waybill/generator"
+
+	"github.com/google/uuid"
 )
 
 // Store keeps records for ever. Implementations may be called concurrently.

@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"waybill/generator"
 	"waybill/internal/testenv"
 	"waybill/migrations"
+
+	"github.com/google/uuid"
 )
 
 func testNumbers(t testing.TB) Numbers {
@@ -166,7 +166,6 @@ func TestABatchStoredWithoutItsProgressIsNoConflict(t *testing.T) {
 }
 
 func TestEveryColumnIsWhatItSays(t *testing.T) {
-
 	forEachStore(t, func(t *testing.T, s Store) {
 		spool := uuid.MustParse("11111111-2222-4333-8444-555555555555")
 		if _, err := s.Progress(context.Background(), spool, 6); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -58,7 +59,7 @@ func (s *Spool) prepareSegment() bool {
 		return true
 	}
 	var next *segment
-	err := error(nil)
+	var err error
 	if bytes+s.options.SegmentSize > s.options.Limit {
 		err = fmt.Errorf("%w: %d MiB wait for the database, SPOOL_LIMIT is %d MiB", ErrSpoolFull, bytes>>20, s.options.Limit>>20)
 	} else if next, err = createSegment(s.dir, ordinal, s.options.SegmentSize); err != nil {
@@ -107,7 +108,7 @@ func (s *Spool) syncNow() {
 	s.mu.Lock()
 	sealing, last := s.sealing, s.last
 	s.sealing = nil
-	for _, segment := range append(sealing[:len(sealing):len(sealing)], s.active) {
+	for _, segment := range append(slices.Clip(sealing), s.active) {
 		dirty = append(dirty, stretch{segment, segment.synced, segment.size})
 	}
 	failed := s.failed

@@ -11,10 +11,10 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/sethvargo/go-envconfig"
-
 	"waybill/generator"
 	"waybill/persist"
+
+	"github.com/sethvargo/go-envconfig"
 )
 
 // variables are the environment as it is given. Their tags are the only place

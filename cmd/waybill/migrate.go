@@ -6,9 +6,9 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/sethvargo/go-envconfig"
-
 	"waybill/migrations"
+
+	"github.com/sethvargo/go-envconfig"
 )
 
 // runMigrate is `waybill migrate up|status|down|force VERSION`.

@@ -14,13 +14,13 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
-
 	"waybill/generator"
 	"waybill/httpapi"
 	"waybill/lease"
 	"waybill/persist"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 )
 
 // server is one serving process.
@@ -90,7 +90,7 @@ func (s *server) serve(ctx context.Context) (err error) {
 		AckLimit: s.ackLimit(),
 	})
 
-	listener, err := net.Listen("tcp", ":"+strconv.Itoa(s.Port))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+strconv.Itoa(s.Port))
 	if err != nil {
 		return fmt.Errorf("PORT: %w", err)
 	}

@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/uuid"
-
 	"waybill/lease"
 	"waybill/migrations"
 	"waybill/persist"
+
+	"github.com/google/uuid"
 )
 
 // openStore opens the store that the configuration names. admit returns nil once

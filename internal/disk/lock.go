@@ -16,7 +16,7 @@ var ErrLocked = errors.New("in use")
 // process ends, however it ends. The error names the process that holds it.
 func Lock(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -47,12 +48,7 @@ func TestAKilledTestBinaryLeavesNothing(t *testing.T) {
 	}
 	_ = victim.Wait()
 	waitUntil(t, "its servers are gone", func() bool {
-		for _, pid := range family {
-			if alive(pid) {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(family, alive)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,7 +128,7 @@ func (l *listening) read(line []byte) {
 func (l *listening) addresses() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.addrs[:len(l.addrs):len(l.addrs)]
+	return slices.Clip(l.addrs)
 }
 
 func (l *listening) reset() {

@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+GO ?= go
+TOOL := $(GO) tool -modfile=tools.mod
+
+.PHONY: help
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Serve on :8000, with everything in ./waybill-data
+	$(GO) run ./cmd/waybill
+
+.PHONY: test
+test: deps ## All tests, with the race detector, on private servers
+	$(GO) vet ./...
+	$(GO) test -race -shuffle=on -count=1 -timeout=15m ./...
+	$(GO) test -count=1 ./generator
+	cd bench && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+.PHONY: deps
+deps: ## Install the Debian packages that the tests need
+	@.ci/deps
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for a minute (FUZZTIME=1m)
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(or $(FUZZTIME),1m) ./generator
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(or $(FUZZTIME),1m) ./httpapi
+	$(GO) test -run '^$$' -fuzz FuzzFrame -fuzztime $(or $(FUZZTIME),1m) ./persist
+
+.PHONY: bench
+bench: ## Measure against peers and simpler services (needs wrk, taskset)
+	@.ci/deps wrk
+	cd bench && $(GO) run . $(BENCHFLAGS)
+
+.PHONY: lint
+lint: ## golangci-lint, as .golangci.yaml says
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: fmt
+fmt: ## Format everything
+	$(TOOL) golangci-lint fmt ./...
+
+.PHONY: build
+build: ## A static binary in ./bin
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/waybill ./cmd/waybill

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"waybill/internal/testenv"
+	"waybill/migrations"
+)
+
+// count asks the database itself, not the service.
+func count(t *testing.T, url, query string) (n int) {
+	t.Helper()
+	db, err := migrations.Open(migrations.Postgres, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(context.Background(), query).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestWithPostgresTheServerWaitsForItsSchemaAndThenRecords(t *testing.T) {
+	server := testenv.Postgres(t)
+	url := server.NewDatabase(t)
+	s := testenv.Waybill(t, "DATABASE_URL="+url)
+	c := newClient()
+	eventually(t, 10*time.Second, "the command to run is named", func() bool {
+		status, body, _ := c.get(s.URL + "/readyz")
+		return status == 503 && strings.Contains(string(body), "waybill migrate up")
+	})
+	if c.next(s.URL) || c.refused[503] != 1 {
+		t.Errorf("issued before the schema was there: %v", c.refused)
+	}
+	stdout, stderr, code := testenv.Run(t, []string{"DATABASE_URL=" + url}, "migrate", "up")
+	if code != 0 || stdout != "schema version 1; this program needs 1\n" {
+		t.Fatalf("migrate up: %d %s%s", code, stdout, stderr)
+	}
+	s.WaitReady(t)
+
+	// The database goes, hard, and comes back: no request fails.
+	c = newClient()
+	stop := c.load(s.URL)
+	time.Sleep(500 * time.Millisecond)
+	server.Kill()
+	during := c.count()
+	time.Sleep(1500 * time.Millisecond)
+	during = c.count() - during
+	server.Start()
+	time.Sleep(time.Second)
+	stop()
+	if len(c.refused) != 0 || during < 100 {
+		t.Errorf("%d numbers while the database was down, refused %v", during, c.refused)
+	}
+	c.assertUnique(t)
+	eventually(t, 30*time.Second, "every number in the table, once", func() bool {
+		return count(t, url, "SELECT count(*) FROM tracking_numbers") >= len(c.numbers)
+	})
+	stored := map[string]bool{}
+	db, err := migrations.Open(migrations.Postgres, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query("SELECT tracking_number FROM tracking_numbers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n string
+		if err := rows.Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if stored[n] {
+			t.Fatalf("%s is stored twice", n)
+		}
+		stored[n] = true
+	}
+	for _, n := range c.numbers {
+		if !stored[n] {
+			t.Fatalf("%s was answered and is not stored", n)
+		}
+	}
+	if conflicts := count(t, url, "SELECT count(*) FROM issued_conflicts"); conflicts != 0 {
+		t.Errorf("%d conflicts", conflicts)
+	}
+	t.Logf("%d numbers, %d of them without the database", len(c.numbers), during)
+}
+
+// Two folders are two lease files: on one database they would issue the same
+// numbers.
+func TestASecondSpaceOnTheDatabaseNeverIssues(t *testing.T) {
+	server := testenv.Postgres(t)
+	url := server.NewDatabase(t)
+	if _, stderr, code := testenv.Run(t, []string{"DATABASE_URL=" + url}, "migrate", "up"); code != 0 {
+		t.Fatal(stderr)
+	}
+	first := testenv.Waybill(t, "DATABASE_URL="+url)
+	first.WaitReady(t)
+	second := testenv.Waybill(t, "DATABASE_URL="+url)
+	c := newClient()
+	eventually(t, 10*time.Second, "the reason is told", func() bool {
+		status, body, _ := c.get(second.URL + "/readyz")
+		return status == 503 && strings.Contains(string(body), "the space's id is")
+	})
+	for range 20 {
+		if c.next(second.URL) {
+			t.Fatal("the second space issued a number")
+		}
+	}
+}
