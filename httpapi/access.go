@@ -23,6 +23,9 @@ func (l *accessLog) wanted() bool {
 	return l.left.Load() > 0 && l.left.Add(-1) >= 0
 }
 
+// open reports whether wanted would say yes; it takes nothing.
+func (l *accessLog) open() bool { return l.left.Load() > 0 }
+
 // run opens a new second every second.
 func (l *accessLog) run(ctx context.Context) error {
 	lines := int64(accessLines)

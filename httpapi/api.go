@@ -65,26 +65,3 @@ func (a *API) Drain() { a.draining.Store(true) }
 
 // Run does the API's work beside requests until ctx ends.
 func (a *API) Run(ctx context.Context) error { return a.access.run(ctx) }
-
-// Limits of the server. A request is a short line; what takes longer is broken
-// or hostile.
-const (
-	readLimit   = 5 * time.Second  // header and body alike: one deadline a request
-	writeLimit  = 30 * time.Second // beyond the longest wait for a record
-	idleLimit   = 75 * time.Second // beyond that of the proxies in front
-	headerBytes = 16 << 10
-	queryLimit  = 4 << 10
-)
-
-// Server returns the HTTP server for a handler of this package.
-func Server(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readLimit,
-		ReadTimeout:       readLimit,
-		WriteTimeout:      writeLimit,
-		IdleTimeout:       idleLimit,
-		MaxHeaderBytes:    headerBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-}

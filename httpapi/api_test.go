@@ -24,11 +24,14 @@ import (
 
 // service is an API on a real spool, with a real server in front.
 type service struct {
-	*httptest.Server
-	api    *API
-	spool  *persist.Spool
-	logged *lockedBuilder
-	ready  error
+	server  *Server
+	client  http.Client
+	URL     string
+	address string
+	api     *API
+	spool   *persist.Spool
+	logged  *lockedBuilder
+	ready   error
 }
 
 // lockedBuilder takes a log that several goroutines write.
@@ -56,18 +59,34 @@ func (nothing) Find(context.Context, generator.ID) (persist.Record, error) {
 	return persist.Record{}, persist.ErrNotFound
 }
 
+// logEveryRequest makes start's services log, and so answer through the routes.
+var logEveryRequest bool
+
+// bothWays runs a test with plain GETs answered on their connection, and again
+// with all answers going through the routes.
+func bothWays(t *testing.T, test func(t *testing.T)) {
+	t.Run("short", test)
+	logEveryRequest = true
+	defer func() { logEveryRequest = false }()
+	t.Run("routed", test)
+}
+
 func start(t *testing.T, change func(*Config, *persist.Options)) *service {
 	t.Helper()
-	s := &service{logged: new(lockedBuilder)}
-	log := slog.New(slog.NewJSONHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	l, err := generator.NewLayout(10, 12, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	s := &service{logged: new(lockedBuilder), client: http.Client{Transport: &http.Transport{}}}
+	level := slog.LevelWarn // no access log: the short way
+	if logEveryRequest {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewJSONHandler(s.logged, &slog.HandlerOptions{Level: level}))
+	layout, err := generator.NewLayout(10, 12, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := generator.New(l)
+	g := generator.New(layout)
 	g.SetClock(time.Now().UnixMilli())
 	g.Use(generator.Window{Worker: 5, From: time.Now().UnixMilli(), Until: time.Now().UnixMilli() + 60_000, Epoch: 3})
-	options := persist.Options{Dir: t.TempDir(), Space: uuid.New(), Layout: l.String(), Ack: persist.AckSpool, Limit: 1 << 30, SegmentSize: 64 << 10, Log: log}
+	options := persist.Options{Dir: t.TempDir(), Space: uuid.New(), Layout: layout.String(), Ack: persist.AckSpool, Limit: 1 << 30, SegmentSize: 64 << 10, Log: log}
 	config := Config{Generator: g, Log: log, Ready: func() error { return errors.Join(s.ready, s.spool.Ready()) }}
 	if change != nil {
 		change(&config, &options)
@@ -81,11 +100,22 @@ func start(t *testing.T, change func(*Config, *persist.Options)) *service {
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.spool.Run(ctx) })
 	running.Go(func() { _ = s.api.Run(ctx) })
-	s.Server = httptest.NewUnstartedServer(nil)
-	s.Config = Server(s.api.Public(), log)
-	s.Start()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.address, s.URL = l.Addr().String(), "http://"+l.Addr().String()
+	s.server = NewServer(s.api)
+	running.Go(func() {
+		if err := s.server.Serve(l); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Cleanup(func() {
-		s.Close()
+		s.client.CloseIdleConnections()
+		if err := s.server.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
 		cancel()
 		running.Wait()
 		_ = s.spool.Close()
@@ -105,7 +135,7 @@ func (s *service) do(t *testing.T, method, target string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := s.Client().Do(r)
+	response, err := s.client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,10 +162,12 @@ func assertProblem(t *testing.T, a answer, status int, kind string) (p problem) 
 	return p
 }
 
-func TestBothFormsOfTheURLIssueANumber(t *testing.T) {
+func TestBothFormsOfTheURLIssueANumber(t *testing.T) { bothWays(t, testBothFormsOfTheURLIssueANumber) }
+
+func testBothFormsOfTheURLIssueANumber(t *testing.T) {
 	s := start(t, nil)
 	for i, path := range []string{"/next-tracking-number", "/next-tracking-number/"} {
-		before := time.Now().Truncate(time.Millisecond)
+		before := time.Now().Add(-2 * time.Millisecond) // whole milliseconds
 		a := s.do(t, "GET", path+"?"+theOriginalsQuery)
 		var got struct {
 			TrackingNumber string `json:"tracking_number"`
@@ -162,6 +194,10 @@ func TestBothFormsOfTheURLIssueANumber(t *testing.T) {
 }
 
 func TestNothingButAGoodGetIssuesANumber(t *testing.T) {
+	bothWays(t, testNothingButAGoodGetIssuesANumber)
+}
+
+func testNothingButAGoodGetIssuesANumber(t *testing.T) {
 	s := start(t, nil)
 	for _, method := range []string{"HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 		a := s.do(t, method, "/next-tracking-number?"+theOriginalsQuery)
@@ -182,7 +218,9 @@ func TestNothingButAGoodGetIssuesANumber(t *testing.T) {
 	}
 }
 
-func TestALookupTellsWhatAnyoneMayKnow(t *testing.T) {
+func TestALookupTellsWhatAnyoneMayKnow(t *testing.T) { bothWays(t, testALookupTellsWhatAnyoneMayKnow) }
+
+func testALookupTellsWhatAnyoneMayKnow(t *testing.T) {
 	s := start(t, nil)
 	var issued struct {
 		TrackingNumber string `json:"tracking_number"`
@@ -211,7 +249,9 @@ func TestALookupTellsWhatAnyoneMayKnow(t *testing.T) {
 	}
 }
 
-func TestHealthFollowsTheService(t *testing.T) {
+func TestHealthFollowsTheService(t *testing.T) { bothWays(t, testHealthFollowsTheService) }
+
+func testHealthFollowsTheService(t *testing.T) {
 	s := start(t, nil)
 	assert := func(path string, want int) {
 		t.Helper()
@@ -235,7 +275,9 @@ func TestHealthFollowsTheService(t *testing.T) {
 	}
 }
 
-func TestWithoutAWindowTheAnswerIs503(t *testing.T) {
+func TestWithoutAWindowTheAnswerIs503(t *testing.T) { bothWays(t, testWithoutAWindowTheAnswerIs503) }
+
+func testWithoutAWindowTheAnswerIs503(t *testing.T) {
 	s := start(t, nil)
 	s.api.Generator.Close()
 	assertProblem(t, s.do(t, "GET", "/next-tracking-number?"+theOriginalsQuery), 503, "no-window")
@@ -243,7 +285,9 @@ func TestWithoutAWindowTheAnswerIs503(t *testing.T) {
 
 // A full disk, made of a small file system: refused, and what was answered is
 // still there.
-func TestAFullDiskIs503AndLosesNothing(t *testing.T) {
+func TestAFullDiskIs503AndLosesNothing(t *testing.T) { bothWays(t, testAFullDiskIs503AndLosesNothing) }
+
+func testAFullDiskIs503AndLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=192k"); err != nil {
 		t.Skipf("needs the right to mount: %v", err)
@@ -273,6 +317,10 @@ func TestAFullDiskIs503AndLosesNothing(t *testing.T) {
 // A reply that waits for the database is refused when that does not come; the
 // record is kept.
 func TestAnUnreachableDatabaseIs503InModeDatabase(t *testing.T) {
+	bothWays(t, testAnUnreachableDatabaseIs503InModeDatabase)
+}
+
+func testAnUnreachableDatabaseIs503InModeDatabase(t *testing.T) {
 	s := start(t, func(c *Config, o *persist.Options) {
 		o.Ack = persist.AckDatabase
 		c.AckLimit = 50 * time.Millisecond
@@ -296,6 +344,8 @@ func TestAPanicIsAProblemAndALogLine(t *testing.T) {
 }
 
 func TestNoQueryIsLogged(t *testing.T) {
+	logEveryRequest = true
+	defer func() { logEveryRequest = false }()
 	s := start(t, nil)
 	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(s.logged.String(), `"msg":"request"`) && time.Now().Before(deadline); {
 		s.do(t, "GET", "/next-tracking-number?"+theOriginalsQuery)
@@ -311,7 +361,7 @@ func TestTheServersLimits(t *testing.T) {
 	s := start(t, nil)
 	dial := func(request string) (net.Conn, string) {
 		t.Helper()
-		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		c, err := net.Dial("tcp", s.address)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 
 // call is the memory of one request for a number, used again and again.
 type call struct {
-	query  [queryLimit]byte // the query string, decoded in place
+	raw    []byte // the query string; parsing decodes it in place
 	values [parameters][]byte
 	seen   [parameters]uint8
 	record persist.Record
@@ -32,10 +32,22 @@ var (
 func (a *API) issue(w http.ResponseWriter, r *http.Request) error {
 	c := a.calls.Get().(*call)
 	defer a.calls.Put(c)
-	if err := c.parse(r.URL.RawQuery); err != nil {
+	c.raw = append(c.raw[:0], r.URL.RawQuery...)
+	if _, err := a.issueTo(r.Context(), c); err != nil {
 		return err
 	}
-	ctx := r.Context()
+	if a.draining.Load() {
+		w.Header()["Connection"] = closeHeader
+	}
+	return writeJSON(w, c.body)
+}
+
+// issueTo issues a number for the query in c.raw, records it and puts the answer
+// in c.body. It returns the time of the number, in Unix milliseconds.
+func (a *API) issueTo(ctx context.Context, c *call) (ms int64, err error) {
+	if err := c.parse(c.raw); err != nil {
+		return 0, err
+	}
 	if a.AckLimit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, a.AckLimit, errAckLimit)
@@ -43,22 +55,19 @@ func (a *API) issue(w http.ResponseWriter, r *http.Request) error {
 	}
 	id, err := a.Generator.Next(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	c.record.ID, c.record.Epoch = id, a.Generator.Epoch(id)
 	if err := a.Spool.Append(ctx, &c.record); err != nil {
-		return err
+		return 0, err
 	}
+	ms = a.Generator.Layout().UnixMilli(id)
 	c.body = append(c.body[:0], `{"tracking_number":"`...)
 	c.body = a.Form.Append(c.body, id, c.record.Origin)
 	c.body = append(c.body, `","created_at":"`...)
-	c.body = c.appendTime(c.body, a.Generator.Layout().UnixMilli(id))
+	c.body = c.appendTime(c.body, ms)
 	c.body = append(c.body, '"', '}')
-
-	if a.draining.Load() {
-		w.Header()["Connection"] = closeHeader
-	}
-	return writeJSON(w, c.body)
+	return ms, nil
 }
 
 // errAckLimit: the record is in the spool, the promised place is not reached.

@@ -19,9 +19,9 @@ var parameterNames = [parameters]string{
 	"customer_id", "customer_name", "customer_slug",
 }
 
-// parse reads a query string into c.record. What is wrong with it is a problem
-// that lists every bad parameter.
-func (c *call) parse(query string) error {
+// parse reads a query string, which it decodes in place, into c.record. What is
+// wrong with it is a problem that lists every bad parameter.
+func (c *call) parse(query []byte) error {
 	if len(query) > queryLimit {
 		return errQueryTooLong
 	}
@@ -58,9 +58,8 @@ func (c *call) parse(query string) error {
 
 // split finds the parameters' values and decodes them in place. The faults are
 // those of the query string itself.
-func (c *call) split(query string) (faults [parameters]string) {
-	rest := c.query[:copy(c.query[:], query)]
-	for len(rest) > 0 {
+func (c *call) split(query []byte) (faults [parameters]string) {
+	for rest := query; len(rest) > 0; {
 		var pair []byte
 		pair, rest = cut(rest, '&')
 		name, value := cut(pair, '=')

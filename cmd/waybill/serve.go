@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -94,12 +93,12 @@ func (s *server) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("PORT: %w", err)
 	}
-	web := httpapi.Server(api.Public(), s.log)
+	web := httpapi.NewServer(api)
 	group, running := errgroup.WithContext(ctx)
 	working, stopWork := context.WithCancel(running)
 	defer stopWork()
 	group.Go(func() error { return api.Run(working) })
-	group.Go(func() error { return serveHTTP(web, listener) })
+	group.Go(func() error { return web.Serve(listener) })
 
 	// What issues, and what loads, begins once the database is known to be this
 	// space's; what records begins at once and ends last.
@@ -152,13 +151,6 @@ func (s *server) ackLimit() time.Duration {
 		return ackLimit
 	}
 	return 0
-}
-
-func serveHTTP(web *http.Server, l net.Listener) error {
-	if err := web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
 
 // untilAdmitted asks until the database takes this instance. It reports false
