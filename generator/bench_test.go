@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// mutexed is the alternative that was measured against the compare-and-swap:
-// the same arithmetic under one short mutex (ADR 2).
+// mutexed is the alternative that was measured: the same arithmetic under a
+// mutex (ADR 2).
 type mutexed struct {
 	mu          sync.Mutex
 	last, limit uint64

@@ -19,7 +19,7 @@
 //
 // # The state
 //
-// The last ID issued is one 64-bit word, changed by one compare-and-swap:
+// The last ID issued is one 64-bit word, changed by one atomic step:
 //
 //	last = time<<sequenceBits | sequence
 //

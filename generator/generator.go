@@ -37,15 +37,19 @@ type Generator struct {
 }
 
 // term is one window in use, or the reason why there is none. Once closed it
-// stays closed.
+// stays closed. What every call changes has a cache line to itself.
 type term struct {
-	window Window // as it began
-	worker uint64 // in its place in an ID
-	ended  error  // why no window is in use; nil in a term that has one
-	before *term  // the one that this replaced, without its own before
-	last   atomic.Uint64
+	window Window        // as it began
+	worker uint64        // in its place in an ID
+	ended  error         // why no window is in use; nil in a term that has one
+	before *term         // the one that this replaced, without its own before
 	limit  atomic.Uint64 // the first state beyond the window; only grows
+	_      [cacheLine]byte
+	last   atomic.Uint64 // the last state that was taken
+	_      [cacheLine - 8]byte
 }
+
+const cacheLine = 64
 
 // closed is a state beyond every limit.
 const closed = 1 << 63
@@ -71,8 +75,8 @@ func (g *Generator) Layout() Layout { return g.layout }
 // clock, and then no longer than ctx allows.
 func (g *Generator) Next(ctx context.Context) (ID, error) {
 	t := g.term.Load()
-	if first, ok := t.take(g.now(), g.layout.sequenceBits, 1); ok {
-		return g.layout.id(first, t.worker), nil
+	if state, ok := t.takeOne(g.now(), g.layout.sequenceBits); ok {
+		return g.layout.id(state, t.worker), nil
 	}
 	first, t, err := g.reserve(ctx, 1)
 	if err != nil {
@@ -99,6 +103,24 @@ func (g *Generator) NextN(ctx context.Context, dst []ID) error {
 		dst[i] = g.layout.id(state+uint64(i), t.worker)
 	}
 	return nil
+}
+
+// takeOne is take of a single state, at the price of one visit to the contended
+// word: an addition, which does not have to read it first. A state that turns out
+// to be unusable, because the clock has moved on or there is no room, is lost.
+// There is no addition when the window is over by the clock, so that refusals do
+// not use up what an extension will bring.
+func (t *term) takeOne(now uint64, sequenceBits uint8) (state uint64, ok bool) {
+	fresh := now<<sequenceBits | offset(now, sequenceBits)
+	limit := t.limit.Load()
+	if fresh >= limit {
+		return 0, false
+	}
+	state = t.last.Add(1)
+	if state < fresh {
+		return t.take(now, sequenceBits, 1)
+	}
+	return state, state < limit && state < (now+Lead+1)<<sequenceBits
 }
 
 // take reserves n states in one step, unless they would leave the window or

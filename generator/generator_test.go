@@ -147,12 +147,28 @@ func TestAWindowGivesEveryIDOnceAndThenIsSpent(t *testing.T) {
 		t.Fatalf("after the last one: %v", err)
 	}
 	use(g, Window{Worker: 1, From: at(0), Until: at(4)}, at(-10))
-	if id := next(t, g); id != l.Join(at(3), 1, 0) {
+	if id := next(t, g); id < l.Join(at(3), 1, 0) || id > l.Join(at(3), 1, 1) { // the refusal may have cost one
 		t.Errorf("an extension goes on at %d", id)
 	}
 	use(g, Window{Worker: 1, From: at(0), Until: at(2)}, at(-10))
 	if got := g.Window().Until; got != at(4) {
 		t.Errorf("a late, shorter answer moved the end to %d", got)
+	}
+}
+
+// A million refusals by the clock cost nothing of the window to come.
+func TestRefusalsDoNotUseUpAnExtension(t *testing.T) {
+	l := defaultLayout(t)
+	g, _ := stepped(t, l)
+	use(g, Window{Worker: 1, From: at(0), Until: at(10)}, at(10))
+	for range 1_000_000 {
+		if _, err := g.Next(context.Background()); !errors.Is(err, ErrWindowSpent) {
+			t.Fatal(err)
+		}
+	}
+	g.Use(Window{Worker: 1, From: at(0), Until: at(20)})
+	if got := l.UnixMilli(next(t, g)); got != at(10) {
+		t.Errorf("the extension begins at %d", got-at(0))
 	}
 }
 
