@@ -25,6 +25,7 @@ deps: ## Install the Debian packages that the tests need
 fuzz: ## Each fuzz target for a minute (FUZZTIME=1m)
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(or $(FUZZTIME),1m) ./generator
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(or $(FUZZTIME),1m) ./httpapi
+	$(GO) test -run '^$$' -fuzz FuzzPlainGet -fuzztime $(or $(FUZZTIME),1m) ./httpapi
 	$(GO) test -run '^$$' -fuzz FuzzFrame -fuzztime $(or $(FUZZTIME),1m) ./persist
 
 .PHONY: bench
