@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 // homes are the only packages that may import a third party's.
 var homes = map[string][]string{
 	"github.com/julienschmidt/httprouter":  {"waybill/httpapi"},
-	"github.com/jackc/pgx/v5":              {"waybill/persist"},
+	"github.com/jackc/pgx/v5":              {"waybill/persist", "waybill/migrations"},
 	"modernc.org/sqlite":                   {"waybill/persist"},
 	"github.com/golang-migrate/migrate/v4": {"waybill/migrations"},
 	"github.com/sethvargo/go-envconfig":    {"waybill/cmd/waybill"},

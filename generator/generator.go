@@ -156,21 +156,40 @@ func (g *Generator) reserve(ctx context.Context, n uint64) (first uint64, t *ter
 			runtime.Gosched()
 			continue
 		}
-		end := max(last+1, now<<g.layout.sequenceBits) + n
-		if end > limit {
-			if limit == g.layout.state(g.layout.End()) {
-				return 0, nil, ErrLayoutSpent
-			}
-			return 0, nil, ErrWindowSpent
+		wait, err := g.wait(last, limit, now, n)
+		if err == nil {
+			err = sleep(ctx, wait)
 		}
-		ahead := (end - 1) >> g.layout.sequenceBits
-		if ahead > now+2*Lead+1 { // more than a burst: the window itself lies ahead
-			return 0, nil, ErrClockBehind
-		}
-		if err := sleep(ctx, time.Duration(int64(ahead)-int64(now+Lead))*time.Millisecond); err != nil {
+		if err != nil {
 			return 0, nil, err
 		}
 	}
+}
+
+// wait is how long to wait for n states after last, or why that is no use.
+func (g *Generator) wait(last, limit, now, n uint64) (time.Duration, error) {
+	end := max(last+1, now<<g.layout.sequenceBits) + n
+	ahead := (end - 1) >> g.layout.sequenceBits
+	switch {
+	case end > limit && limit == g.layout.state(g.layout.End()):
+		return 0, ErrLayoutSpent
+	case end > limit:
+		return 0, ErrWindowSpent
+	case ahead > now+2*Lead+1: // more than a burst: the window itself lies ahead
+		return 0, ErrClockBehind
+	}
+	return time.Duration(int64(ahead)-int64(now+Lead)) * time.Millisecond, nil
+}
+
+// Ready returns nil when Next would issue an ID, at once or after the wait that a
+// burst brings, and otherwise what Next would fail with.
+func (g *Generator) Ready() error {
+	t := g.term.Load()
+	if t.ended != nil {
+		return t.ended
+	}
+	_, err := g.wait(t.last.Load()&^closed, t.limit.Load(), g.now(), 1)
+	return err
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

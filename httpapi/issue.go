@@ -13,7 +13,7 @@ import (
 type call struct {
 	raw    []byte // the query string; parsing decodes it in place
 	values [parameters][]byte
-	seen   [parameters]uint8
+	seen   [parameters]bool
 	record persist.Record
 	body   []byte
 

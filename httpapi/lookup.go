@@ -1,13 +1,18 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"waybill/persist"
 
 	"github.com/julienschmidt/httprouter"
 )
+
+// findLimit bounds a look-up: a database that hangs is a 503.
+const findLimit = 3 * time.Second
 
 // found is what anyone who holds a number may know.
 type found struct {
@@ -26,7 +31,9 @@ func (a *API) find(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	record, state, err := a.Lookup.Find(r.Context(), id)
+	ctx, cancel := context.WithTimeout(r.Context(), findLimit)
+	defer cancel()
+	record, state, err := a.Lookup.Find(ctx, id)
 	if err != nil {
 		return err
 	}

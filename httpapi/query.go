@@ -72,10 +72,11 @@ func (c *call) split(query []byte) (faults [parameters]string) {
 		if p < 0 {
 			continue // not one of ours
 		}
-		if c.seen[p]++; c.seen[p] > 1 {
+		if c.seen[p] {
 			faults[p] = mustBeOnce
 			continue
 		}
+		c.seen[p] = true
 		decoded, ok := unescape(value)
 		if !ok {
 			faults[p] = mustDecode
@@ -83,7 +84,7 @@ func (c *call) split(query []byte) (faults [parameters]string) {
 		c.values[p] = decoded
 	}
 	for p := range faults {
-		if c.seen[p] == 0 {
+		if !c.seen[p] {
 			faults[p] = mustBeGiven
 		}
 	}

@@ -135,6 +135,7 @@ func TestEveryBadValueIsRefusedByName(t *testing.T) {
 func TestSeveralFaultsAreListedInTheContractsOrder(t *testing.T) {
 	assertFaults(t, "", parameterNames[:]...)
 	assertFaults(t, "customer_slug=A&weight=0&origin_country_id=my&customer_id=1&created_at=x&customer_name=%20&destination_country_id=", parameterNames[:]...)
+	assertFaults(t, strings.Repeat("weight=1&", 256)+theOriginalsQuery, "weight")
 	assertFaults(t, "customer_slug=A&"+without("customer_slug")+"&weight=1&weight=2", "weight", "customer_slug")
 }
 

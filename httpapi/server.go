@@ -135,6 +135,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	err = errors.Join(err, s.http.Shutdown(ctx))
 	s.cancel()
+	if err != nil { // out of time: whoever still waits is cut off
+		s.mu.Lock()
+		for c := range s.conns {
+			_ = c.Close()
+		}
+		s.mu.Unlock()
+		err = errors.Join(err, s.http.Close())
+	}
 	return err
 }
 

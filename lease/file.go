@@ -55,7 +55,7 @@ const (
 // the file cannot be read: it never starts afresh over a file it does not
 // understand.
 func OpenFile(dir string, configured Space, claim time.Duration) (*File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := disk.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
 	lock, err := disk.Lock(dir)

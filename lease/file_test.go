@@ -32,7 +32,7 @@ func openFile(t testing.TB, dir string, workerBits int) *File {
 }
 
 // stepTo moves the authority's clock, also back, as a restart can.
-func (f *File) stepTo(now time.Time) { f.clock = pinned{start: time.Now(), wall: now} }
+func (f *File) stepTo(now time.Time) { f.clock = pinned{start: time.Now(), wall: now.UnixMilli()} }
 
 func grant(t testing.TB, f *File, c Claim) Grant {
 	t.Helper()
@@ -223,13 +223,22 @@ func TestAnotherSpaceIsRefusedWithEveryDifference(t *testing.T) {
 	}
 }
 
-func TestThePinnedClockNeverStepsBack(t *testing.T) {
-	p := pinned{start: time.Now(), wall: time.Now().Add(time.Hour)} // the machine's clock went back an hour
-	if got := p.now(); got < time.Now().Add(59*time.Minute).UnixMilli() {
-		t.Errorf("it followed the step back, to %d", got)
-	}
-	p = pinned{start: time.Now(), wall: time.Now().Add(-time.Hour)} // a suspension of an hour
-	if got := p.now(); got < time.Now().UnixMilli()-1000 {
-		t.Errorf("it stayed behind, at %d", got)
+func TestThePinnedClockFollowsStepsForwardAndNoStepBack(t *testing.T) {
+	p := pinned{start: time.Now(), wall: 1_000_000}
+	for _, step := range []struct {
+		wall    int64
+		elapsed time.Duration
+		want    int64
+	}{
+		{1_000_100, 100 * time.Millisecond, 1_000_100},
+		{1_000_100 - 3_600_000, 200 * time.Millisecond, 1_000_200}, // an hour back: carried on
+		{1_000_300, 300 * time.Millisecond, 1_000_300},
+		{1_000_400 + 3_600_000, 400 * time.Millisecond, 4_600_400}, // a suspension of an hour: followed
+		{1_000_500, 500 * time.Millisecond, 4_600_500},             // and put right again: carried on
+		{4_600_600, 600 * time.Millisecond, 4_600_600},
+	} {
+		if got := p.at(step.wall, step.elapsed); got != step.want {
+			t.Errorf("the clock says %d after %s: %d, want %d", step.wall, step.elapsed, got, step.want)
+		}
 	}
 }

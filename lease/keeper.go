@@ -196,18 +196,16 @@ func (k *Keeper) Status() Status {
 
 // Ready returns nil when numbers can be issued, and otherwise why not.
 func (k *Keeper) Ready() error {
-	status := k.Status()
-	switch left := k.generator.Window().Until - k.generator.Now(); {
+	status, err := k.Status(), k.generator.Ready()
+	switch {
 	case status.State != Live && status.Err != nil:
-		return fmt.Errorf("%s: %w", status.State, status.Err)
+		return fmt.Errorf("lease: %s: %w", status.State, status.Err)
 	case status.State != Live:
 		return fmt.Errorf("lease: %s", status.State)
-	case left <= 0 && status.Err != nil:
-		return fmt.Errorf("%w: %w", generator.ErrWindowSpent, status.Err)
-	case left <= 0:
-		return generator.ErrWindowSpent
+	case err != nil && status.Err != nil:
+		return fmt.Errorf("%w: %w", err, status.Err)
 	}
-	return nil
+	return err
 }
 
 // Release gives back what follows last, the timestamp that Generator.Close
@@ -220,7 +218,7 @@ func (k *Keeper) Release(ctx context.Context, last int64) error {
 	if h == nil {
 		return nil
 	}
-	return k.giveBack(ctx, h, last+1)
+	return k.giveBack(ctx, h, max(last+1, h.window().From)) // last is 0 when nothing was issued
 }
 
 // giveBack trims what every authority granted to until.

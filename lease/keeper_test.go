@@ -218,6 +218,39 @@ func TestALostWorkerIsReplacedByAnother(t *testing.T) {
 	})
 }
 
+// The generator can be a burst or an hour ahead of a clock that was put right:
+// readiness says what Next would say.
+func TestReadinessIsWhatNextWouldSay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, g, stop := keep(t, 10, openFile(t, t.TempDir(), 10))
+		defer stop()
+		issued(t, g)
+		g.SetClock(g.Now() - 60_000)
+		_, err := g.Next(t.Context())
+		if ready := k.Ready(); !errors.Is(err, generator.ErrClockBehind) || !errors.Is(ready, generator.ErrClockBehind) {
+			t.Errorf("Next says %v, readiness %v", err, ready)
+		}
+		time.Sleep(2 * time.Second) // the next refresh sets the clock
+		if issued(t, g); k.Ready() != nil {
+			t.Error(k.Ready())
+		}
+	})
+}
+
+func TestAWindowThatWasNeverUsedIsGivenBackWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := openFile(t, t.TempDir(), 10)
+		k, _, stop := keep(t, 10, f)
+		stop()
+		if err := k.Release(t.Context(), 0); err != nil { // closed before there was a window
+			t.Fatal(err)
+		}
+		if got := firstFree(t, f); got != 0 {
+			t.Errorf("worker 0 rests; the first free one is %d", got)
+		}
+	})
+}
+
 // An answer may be lost after the authority stored it: the repetition must
 // carry the same number, the next request the next one.
 func TestRequestNumbersRepeatAfterAFailureAndThenGoOn(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	postgres "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	"github.com/golang-migrate/migrate/v4/database/sqlite"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 //go:embed postgres sqlite
@@ -84,8 +86,13 @@ func Version(ctx context.Context, db *sql.DB, d Dialect) (version uint, dirty bo
 	return version, dirty, wrap("read the schema's version", err)
 }
 
-// Up moves the database to the latest version. Like Down and Force it closes db.
+// Up moves the database to the latest version; a newer one stays as it is. Like
+// Down and Force it closes db.
 func Up(db *sql.DB, d Dialect) error {
+	version, dirty, err := Version(context.Background(), db, d)
+	if err != nil || version > d.Latest() && !dirty {
+		return errors.Join(err, db.Close())
+	}
 	return with(db, d, func(m *migrate.Migrate) error { return m.Up() })
 }
 
@@ -132,13 +139,16 @@ func wrap(step string, err error) error {
 	return fmt.Errorf("migrations: %s: %w", step, err)
 }
 
-// Open returns a database of either dialect: a Postgres URL, or an SQLite data
-// source name.
+// Open returns a database of either dialect: a Postgres URL, which may have
+// parameters of a pool, or an SQLite data source name.
 func Open(d Dialect, name string) (*sql.DB, error) {
-	driver := "sqlite"
-	if d == Postgres {
-		driver = "pgx/v5" // as golang-migrate registers it
+	if d == SQLite {
+		db, err := sql.Open("sqlite", name)
+		return db, wrap("open", err)
 	}
-	db, err := sql.Open(driver, name)
-	return db, wrap("open", err)
+	config, err := pgxpool.ParseConfig(name)
+	if err != nil {
+		return nil, wrap("open", err)
+	}
+	return stdlib.OpenDB(*config.ConnConfig), nil
 }

@@ -1,9 +1,7 @@
 package persist
 
 import (
-	"errors"
 	"fmt"
-	"io"
 
 	"waybill/generator"
 
@@ -15,6 +13,15 @@ type Batch struct {
 	Spool       uuid.UUID
 	First, Last uint64
 	Entries     []Entry
+}
+
+// after is what is left of b when everything up to a sequence number is stored.
+func (b Batch) after(committed uint64) Batch {
+	for len(b.Entries) > 0 && b.Entries[0].Sequence <= committed {
+		b.Entries = b.Entries[1:]
+	}
+	b.First = committed + 1
+	return b
 }
 
 // Entry is a record and its sequence number in the spool.
@@ -58,9 +65,9 @@ func (c *cursor) readSome(b *Batch, most int) error {
 	if err != nil {
 		return err
 	}
-	n, err := c.segment.file.ReadAt(c.buffer[:min(int64(len(c.buffer)), size-c.at)], c.at)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("persist: read %s: %w", c.segment.path, err)
+	n := int(min(int64(len(c.buffer)), size-c.at))
+	if _, err := c.segment.file.ReadAt(c.buffer[:n], c.at); err != nil {
+		return fmt.Errorf("persist: read %s at %d: %w", c.segment.path, c.at, err)
 	}
 	text := string(c.buffer[:n]) // the entries' texts are parts of it
 	at := 0
@@ -70,7 +77,11 @@ func (c *cursor) readSome(b *Batch, most int) error {
 			if n-at < maxFrame && c.at+int64(n) < size {
 				break // the rest of the frame is in the next piece
 			}
-			at += 1 + resync(c.buffer[at+1:n])
+			passed := 1 + resync(c.buffer[at+1:n])
+			if err := c.spool.report(c.segment, []damage{{c.at + int64(at), int64(passed), "records that cannot be read any more"}}); err != nil {
+				return err
+			}
+			at += passed
 			continue
 		}
 		if sequence >= c.next {
@@ -136,7 +147,7 @@ func (s *Spool) find(id generator.ID) (found Record, ok bool, err error) {
 		data := make([]byte, p.to-p.from)
 		if _, err := p.segment.file.ReadAt(data, p.from); err != nil {
 			if s.Loaded() >= p.segment.last {
-				return Record{}, false, nil // loaded and deleted meanwhile
+				continue // loaded and deleted meanwhile
 			}
 			return Record{}, false, fmt.Errorf("persist: read %s: %w", p.segment.path, err)
 		}

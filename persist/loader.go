@@ -134,12 +134,14 @@ func (l *Loader) loadNext(ctx context.Context, c *cursor) error {
 	uncertain := false // whether an attempt may have been committed
 	err = l.retry(ctx, func(ctx context.Context) error {
 		if uncertain {
-			committed, err := l.store.Progress(ctx, b.Spool, b.First-1)
+			committed, err := l.store.Progress(ctx, b.Spool, 0) // the row is there, unless the database lost it
 			switch {
 			case err != nil:
 				return err
 			case committed == b.Last:
 				return nil
+			case committed >= b.First && committed < b.Last:
+				b = b.after(committed) // an earlier process's last batch was committed late
 			case committed != b.First-1:
 				return fmt.Errorf("%w: spool %s, batch %d to %d, the database has up to %d", ErrProgressLost, b.Spool, b.First, b.Last, committed)
 			}
@@ -185,13 +187,12 @@ func (l *Loader) retry(ctx context.Context, do func(context.Context) error) erro
 		err := do(call)
 		cancel()
 		l.mu.Lock()
-		news := err != nil && l.stats.Err == nil
 		l.stats.Err = err
 		l.mu.Unlock()
 		if err == nil || errors.Is(err, ErrProgressLost) {
 			return err
 		}
-		if news && ctx.Err() == nil {
+		if wait == loadFirst && ctx.Err() == nil { // once an outage
 			l.log.WarnContext(ctx, "records not loaded, retrying", "error", err)
 		}
 		timer := time.NewTimer(wait/2 + rand.N(wait/2))

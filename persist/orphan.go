@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
+	"strings"
 
 	"waybill/internal/disk"
 
@@ -48,13 +48,18 @@ func (s *Spool) adopt() (err error) {
 		return err
 	}
 	s.failed = ErrSpoolClosed
-	paths, err := filepath.Glob(filepath.Join(s.dir, "*.segment"))
+	entries, err := os.ReadDir(s.dir) // sorted, and so in order
 	if err != nil {
 		return errors.Join(err, s.lock.Close())
 	}
-	sort.Strings(paths)
+	var paths []string
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), segmentSuffix) {
+			paths = append(paths, filepath.Join(s.dir, entry.Name()))
+		}
+	}
 	for i, path := range paths {
-		if err := s.adoptSegment(path, i+1); err != nil {
+		if err := s.adoptSegment(path, i == len(paths)-1); err != nil {
 			for _, segment := range s.segments {
 				err = errors.Join(err, segment.file.Close())
 			}
@@ -64,12 +69,17 @@ func (s *Spool) adopt() (err error) {
 	return nil
 }
 
-// adoptSegment reads one segment. What cannot be read in it is reported, and a
-// copy of the segment is set aside; the rest is kept.
-func (s *Spool) adoptSegment(path string, ordinal int) error {
-	segment, h, found, err := openSegment(path, ordinal)
+// adoptSegment reads one segment. What cannot be read in it is reported, and the
+// segment is set aside; the rest is kept. Only the last segment can be torn.
+func (s *Spool) adoptSegment(path string, last bool) error {
+	segment, h, found, err := openSegment(path)
 	if err != nil {
 		return err
+	}
+	if segment.torn > 0 && !last {
+		found = append(found, damage{segment.size, segment.torn, "an end that cannot be read"})
+	} else if segment.torn > 0 {
+		s.options.Log.Warn("spool torn at its end", "spool", s.id, "file", path, "at", segment.size, "bytes", segment.torn)
 	}
 	if segment.empty() {
 		return segment.remove()
@@ -79,29 +89,36 @@ func (s *Spool) adoptSegment(path string, ordinal int) error {
 			segment.file.Close())
 	}
 	if expected := s.last + 1; segment.first != expected && s.last != 0 {
-		found = append(found, damage{path, 0, 0, fmt.Sprintf("records %d to %d are missing before it", expected, segment.first-1)})
+		found = append(found, damage{0, 0, fmt.Sprintf("records %d to %d are missing before it", expected, segment.first-1)})
 	}
-	for _, d := range found {
-		s.options.Log.Error("spool damaged", "spool", s.id, "file", d.path, "at", d.at, "bytes", d.bytes, "what", d.what)
-	}
-	if found != nil {
-		if err := setAside(path, filepath.Join(s.options.Dir, "damaged"), s.id); err != nil {
-			return errors.Join(err, segment.file.Close())
-		}
+	if err := s.report(segment, found); err != nil {
+		return errors.Join(err, segment.file.Close())
 	}
 	s.segments = append(s.segments, segment)
 	s.last = segment.last
 	return nil
 }
 
+// report tells of a segment's damage, once, and sets the segment aside.
+func (s *Spool) report(segment *segment, found []damage) error {
+	if found == nil || segment.damaged {
+		return nil
+	}
+	segment.damaged = true
+	for _, d := range found {
+		s.options.Log.Error("spool damaged", "spool", s.id, "file", segment.path, "at", d.at, "bytes", d.bytes, "what", d.what)
+	}
+	return setAside(segment.path, filepath.Join(s.options.Dir, "damaged"), s.id)
+}
+
 // setAside gives a damaged segment a second name, which outlives its loading.
 func setAside(path, dir string, spool uuid.UUID) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := disk.MakeDir(dir); err != nil {
 		return err
 	}
 	err := os.Link(path, filepath.Join(dir, spool.String()+"-"+filepath.Base(path)))
-	if errors.Is(err, os.ErrExist) {
-		return nil
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return err
 	}
-	return err
+	return disk.SyncDir(dir)
 }

@@ -1,9 +1,10 @@
 package persist
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -15,7 +16,6 @@ import (
 // The file is reserved and mapped while it is written, and cut to size after.
 type segment struct {
 	path    string
-	ordinal int // names the file
 	file    *os.File
 	mapping disk.Mapping // nil when nothing is written any more
 
@@ -24,6 +24,8 @@ type segment struct {
 	first, last uint64 // sequence numbers; last is first-1 in an empty one
 	blocks      []block
 	synced      int64 // bytes known to be on the disk, kept in mode fsync
+	torn        int64 // bytes after size that were written and are no frame
+	damaged     bool  // and reported
 }
 
 // block is a stretch of frames: where it begins and which IDs it may hold. IDs
@@ -45,8 +47,10 @@ func (s *segment) note(at int64, id generator.ID) {
 	s.blocks = append(s.blocks, block{at, id, id})
 }
 
+const segmentSuffix = ".segment"
+
 func segmentPath(dir string, ordinal int) string {
-	return filepath.Join(dir, fmt.Sprintf("%08d.segment", ordinal))
+	return filepath.Join(dir, fmt.Sprintf("%08d%s", ordinal, segmentSuffix))
 }
 
 // createSegment makes a segment of size bytes that is ready to be written.
@@ -56,7 +60,7 @@ func createSegment(dir string, ordinal int, size int64) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{path: path, ordinal: ordinal, file: f, size: segmentHeader}
+	s := &segment{path: path, file: f, size: segmentHeader}
 	if err := s.prepare(dir, size); err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(path))
 	}
@@ -98,54 +102,60 @@ func (s *segment) remove() error { return errors.Join(s.file.Close(), os.Remove(
 
 // damage is a part of a segment that is not what was written there.
 type damage struct {
-	path  string
-	at    int64
-	bytes int64
-	what  string
+	at, bytes int64
+	what      string
 }
 
-// openSegment reads a segment that a process left behind, whole or torn. What
-// follows the last whole frame of a torn one is cut off; anything unreadable
-// before a whole frame is damage, which is passed over.
-func openSegment(path string, ordinal int) (s *segment, h header, found []damage, err error) {
+// openSegment reads a segment that a process left behind, and cuts the unused
+// space off. What cannot be read before a whole frame is damage, which is passed
+// over; what follows the last whole frame, and was written, is torn.
+func openSegment(path string) (s *segment, h header, found []damage, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, h, nil, err
 	}
-	data, err := io.ReadAll(f)
+	s = &segment{path: path, file: f, size: segmentHeader}
+	info, err := f.Stat()
+	if err != nil || info.Size() <= segmentHeader {
+		return s, h, nil, err
+	}
+	data, err := disk.Map(f, info.Size()) // not read: that would be as much memory
 	if err != nil {
 		return nil, h, nil, errors.Join(err, f.Close())
 	}
-	s = &segment{path: path, ordinal: ordinal, file: f, size: segmentHeader}
-	h, headed := readHeader(data)
-	for at := int64(segmentHeader); at < int64(len(data)); {
-		sequence, n, ok := frame(data[at:])
-		if !ok {
-			passed := int64(resync(data[at:]))
-			if at+passed < int64(len(data)) {
-				found = append(found, damage{path, at, passed, "records that cannot be read"})
-			}
-			at += passed
-			continue
-		}
-		if s.first == 0 {
-			s.first = sequence
-		}
-		r, err := decode(string(data[at+frameHeader : at+int64(n)]))
-		if err != nil {
-			return nil, h, nil, errors.Join(fmt.Errorf("%s at %d: %w", path, at, err), f.Close())
-		}
-		s.note(at, r.ID)
-		at += int64(n)
-		s.size, s.last = at, sequence
-	}
-	if !headed && s.first != 0 {
-		found = append(found, damage{path, 0, segmentHeader, "header that cannot be read"})
-	}
-	if int64(len(data)) > s.size {
+	h, found = s.scan(data)
+	if err = data.Unmap(); err == nil && s.torn == 0 {
 		err = f.Truncate(s.size)
 	}
 	return s, h, found, err
+}
+
+// scan finds the frames of a segment's data.
+func (s *segment) scan(data []byte) (h header, found []damage) {
+	h, headed := readHeader(data)
+	at := segmentHeader
+	for {
+		passed := resync(data[at:])
+		if at+passed == len(data) {
+			break
+		}
+		if passed > 0 {
+			found = append(found, damage{int64(at), int64(passed), "records that cannot be read"})
+			at += passed
+		}
+		sequence, n, _ := frame(data[at:])
+		if s.first == 0 {
+			s.first = sequence
+		}
+		s.note(int64(at), generator.ID(binary.LittleEndian.Uint64(data[at+frameHeader:])))
+		at += n
+		s.size, s.last = int64(at), sequence
+	}
+	s.torn = int64(len(bytes.TrimRight(data[at:], "\x00")))
+	if !headed && s.first != 0 {
+		found = append(found, damage{0, segmentHeader, "header that cannot be read"})
+	}
+	return h, found
 }
 
 // empty reports whether a segment never took a record.

@@ -40,7 +40,8 @@ type Options struct {
 	Space       uuid.UUID
 	Layout      string // describes what an ID's bits mean; another one's spools are refused
 	Ack         Ack
-	Limit       int64 // bytes of all segments together
+	Limit       int64 // bytes of all segments together, with those of Beside
+	Beside      []*Spool
 	SegmentSize int64 // bytes; a multiple of the page size
 	Log         *slog.Logger
 }
@@ -61,6 +62,7 @@ type Spool struct {
 	nextErr  error      // why there is none
 	changed  chan struct{}
 	sealing  []*segment // left behind by a roll, still mapped
+	ordinal  int        // of the last segment made
 	last     uint64     // sequence number of the last record; the first is 1
 	failed   error
 
@@ -74,10 +76,11 @@ type Spool struct {
 	sync func(m disk.Mapping, from, to int64) error // disk.Mapping.Sync; a test lets it fail
 }
 
-// NewSpool begins a spool in a folder of its own.
+// NewSpool begins a spool in a folder of its own. On a full disk it begins
+// without a segment, refuses records, and tries again while it runs.
 func NewSpool(o Options) (*Spool, error) {
 	s := newSpool(o, uuid.New())
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := disk.MakeDir(s.dir); err != nil {
 		return nil, fmt.Errorf("persist: spool: %w", err)
 	}
 	lock, err := disk.Lock(s.dir)
@@ -85,11 +88,14 @@ func NewSpool(o Options) (*Spool, error) {
 		return nil, fmt.Errorf("persist: spool %s: %w", s.dir, err)
 	}
 	s.lock = lock
-	first, err := createSegment(s.dir, 1, o.SegmentSize)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("persist: spool: %w", err), lock.Close(), os.RemoveAll(s.dir))
+	if s.prepareSegment() {
+		s.use(s.next)
+		s.next = nil
+	} else if !errors.Is(s.nextErr, ErrSpoolFull) {
+		return nil, errors.Join(fmt.Errorf("persist: spool: %w", s.nextErr), s.Close())
+	} else {
+		notify(s.wantSegment)
 	}
-	s.use(first)
 	return s, nil
 }
 
@@ -147,11 +153,13 @@ func (s *Spool) put(r *Record) (sequence uint64, err error) {
 		return 0, s.failed
 	}
 	defer s.caught(&err, debug.SetPanicOnFault(true))
-	if int64(len(s.active.mapping))-s.active.size < maxFrame {
+	if s.active == nil || int64(len(s.active.mapping))-s.active.size < maxFrame {
 		if s.next == nil {
 			return 0, errNoSegment
 		}
-		s.sealing = append(s.sealing, s.active)
+		if s.active != nil {
+			s.sealing = append(s.sealing, s.active)
+		}
 		s.use(s.next)
 		s.next = nil
 		notify(s.wantSync)

@@ -409,6 +409,136 @@ func TestFindSeesWhatIsNotLoaded(t *testing.T) {
 	}
 }
 
+// A sync that has nothing to do, at any offset, is no failure.
+func TestASyncWithNothingNewIsHarmless(t *testing.T) {
+	o := testOptions(t)
+	o.Ack = AckFsync
+	s, _ := startSpool(t, o)
+	for n := range 400 { // over many page borders
+		r := testRecord(n)
+		r.CustomerName, r.CustomerSlug = "n", strings.Repeat("s", 61) // frames of 128 bytes: they meet the borders
+		if err := s.Append(context.Background(), &r); err != nil {
+			t.Fatal(err)
+		}
+		s.syncNow()
+	}
+	if err := s.Ready(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnyFolderNameIsAdoptedFrom(t *testing.T) {
+	for _, name := range []string{"g[1]", "a*b", "w?y", `back\slash`, "100%", "h#1"} {
+		o := testOptions(t)
+		o.Dir = filepath.Join(o.Dir, name, "spool")
+		crashed(t, o, 5)
+		assertRecords(t, contents(t, orphan(t, o), 0), 0, 5)
+	}
+}
+
+func TestDamageInALiveSegmentIsReportedAndSetAside(t *testing.T) {
+	o := testOptions(t)
+	var logged bytes.Buffer
+	o.Log = slog.New(slog.NewTextHandler(&logged, nil))
+	s, _ := startSpool(t, o)
+	appendAll(t, s, 0, 100)
+	s.active.mapping[segmentHeader+300] ^= 1
+	if got := contents(t, s, 0); len(got) != 99 {
+		t.Errorf("%d records are left", len(got))
+	}
+	if aside, _ := filepath.Glob(filepath.Join(o.Dir, "damaged", "*")); len(aside) != 1 || strings.Count(logged.String(), "spool damaged") != 1 {
+		t.Errorf("%d set aside, logged %s", len(aside), logged.String())
+	}
+}
+
+func TestADamagedEndOfAFullSegmentIsSetAsideWhole(t *testing.T) {
+	o := testOptions(t)
+	s, stop := startSpool(t, o)
+	appendAll(t, s, 0, 1000)
+	stop()
+	full, size := s.segments[0], s.segments[0].size
+	damagedRecord := full.last
+	_ = s.lock.Close()
+	data, err := os.ReadFile(full.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[size-1] ^= 1
+	if err := os.WriteFile(full.path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := contents(t, orphan(t, o), 0)
+	if len(got) != 999 || got[damagedRecord-1].Sequence != damagedRecord+1 {
+		t.Errorf("%d records are left", len(got))
+	}
+	aside, err := os.ReadFile(filepath.Join(o.Dir, "damaged", s.id.String()+"-00000001.segment"))
+	if err != nil || !bytes.Equal(aside, data) {
+		t.Errorf("set aside: %d bytes, %v", len(aside), err)
+	}
+}
+
+func TestAFileCutShortEndsReadingWithAnError(t *testing.T) {
+	s, _ := startSpool(t, testOptions(t))
+	appendAll(t, s, 0, 10)
+	if err := os.Truncate(s.active.path, segmentHeader+50); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newCursor(s, 0).read(10); err == nil {
+		t.Error("read without an error")
+	}
+}
+
+// The disk is full when the process starts; then there is room.
+func TestASpoolBegunOnAFullDiskHeals(t *testing.T) {
+	o := testOptions(t)
+	if err := syscall.Mount("tmpfs", o.Dir, "tmpfs", 0, "size=192k"); err != nil {
+		t.Skipf("needs the right to mount: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(o.Dir, syscall.MNT_DETACH) })
+	ballast := filepath.Join(o.Dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 140<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := startSpool(t, o)
+	r := testRecord(0)
+	if err := s.Append(context.Background(), &r); !errors.Is(err, ErrSpoolFull) || !errors.Is(s.Ready(), ErrSpoolFull) {
+		t.Fatalf("%v, ready: %v", err, s.Ready())
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); s.Ready() != nil && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	appendAll(t, s, 0, 10)
+}
+
+func TestTheLimitCountsTheSpoolsBeside(t *testing.T) {
+	o := testOptions(t)
+	beside, _ := startSpool(t, o)
+	appendAll(t, beside, 0, 400) // two segments
+	o.Dir, o.Limit, o.Beside = t.TempDir(), 3*o.SegmentSize, []*Spool{beside}
+	s, _ := startSpool(t, o)
+	var err error
+	for n := 0; err == nil; n++ {
+		r := testRecord(n)
+		err = s.Append(context.Background(), &r)
+	}
+	if !errors.Is(err, ErrSpoolFull) || s.Bytes() > o.SegmentSize {
+		t.Errorf("%v with %d bytes", err, s.Bytes())
+	}
+}
+
+func TestClosingTwiceIsOnce(t *testing.T) {
+	s, stop := startSpool(t, testOptions(t))
+	stop()
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // The process that appends is killed with signal 9; what it said it had
 // appended must be there.
 func TestKillNineLosesNothingAcknowledged(t *testing.T) {
@@ -458,7 +588,7 @@ func FuzzFrame(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if s, _, _, err := openSegment(path, 1); err == nil {
+		if s, _, _, err := openSegment(path); err == nil {
 			_ = s.file.Close()
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 
 	"waybill/generator"
@@ -30,7 +31,7 @@ type SQLite struct {
 
 // SQLiteURL is the data source name of the database in a file.
 func SQLiteURL(path string) string {
-	return "file:" + path + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
 }
 
 // OpenSQLite opens the database in a file, whose schema must be in place.

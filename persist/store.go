@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"waybill/generator"
 
@@ -61,11 +60,11 @@ type Numbers struct {
 func (n Numbers) json(e Entry) []byte {
 	data, err := json.Marshal(map[string]any{
 		"tracking_number": n.Form.Format(e.ID, e.Origin), "destination_country_id": e.Destination.String(),
-		"weight_grams": e.Weight, "order_created_at": time.UnixMicro(e.OrderedAt).UTC(), "customer_id": e.CustomerID,
+		"weight_grams": e.Weight, "order_created_at_unix_us": e.OrderedAt, "customer_id": e.CustomerID,
 		"customer_name": e.CustomerName, "customer_slug": e.CustomerSlug, "lease_epoch": e.Epoch,
 	})
 	if err != nil {
-		panic(err) // strings, numbers and a time
+		panic(err) // strings and numbers
 	}
 	return data
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -28,10 +29,19 @@ func testNumbers(t testing.TB) Numbers {
 	return Numbers{Layout: l}
 }
 
-// newSQLite is a fresh embedded store.
+// newSQLite is a fresh embedded store, in a folder with a troublesome name.
 func newSQLite(t testing.TB) Store {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "waybill.db")
+	dir := filepath.Join(t.TempDir(), "50% #1?")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "waybill.db")
+	t.Cleanup(func() {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("the database is elsewhere: %v", err)
+		}
+	})
 	db, err := migrations.Open(migrations.SQLite, SQLiteURL(path))
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +132,8 @@ func TestAStoreKeepsTheContract(t *testing.T) {
 		assertProgress(t, s, other, 0)
 		double := batch(other, 1, 5)
 		double.Entries[3].Record = testRecord(5000)
-		double.Entries[4].Record = testRecord(5000) // and one twice in itself
+		double.Entries[4].Record = testRecord(5000)       // and one twice in itself
+		double.Entries[0].OrderedAt = 253402304399_000000 // 9999-12-31T23:59:59-01:00
 		if err := s.Load(ctx, double); !errors.Is(err, ErrDuplicate) {
 			t.Fatalf("duplicates: %v", err)
 		}
@@ -276,6 +287,50 @@ func TestAProgressThatCannotBeStopsTheLoader(t *testing.T) {
 	if err := l.loadNext(context.Background(), c); !errors.Is(err, ErrProgressLost) {
 		t.Errorf("after the database lost 3 records: %v", err)
 	}
+}
+
+// A restore brought the database to a time before this spool began: the row that
+// counts it is gone, and so are records that were loaded.
+func TestADatabaseThatForgotTheSpoolStopsTheLoader(t *testing.T) {
+	forEachStore(t, func(t *testing.T, store Store) {
+		s, _ := startSpool(t, testOptions(t))
+		appendAll(t, s, 0, 100)
+		l := NewLoader(store, slog.New(slog.DiscardHandler))
+		if err := l.Drain(context.Background(), s); err != nil {
+			t.Fatal(err)
+		}
+		c := newCursor(s, 100)
+		appendAll(t, s, 100, 110)
+		execute(t, store, "DELETE FROM tracking_numbers")
+		execute(t, store, "DELETE FROM spool_progress")
+		if err := l.loadNext(context.Background(), c); !errors.Is(err, ErrProgressLost) {
+			t.Errorf("a hundred records are gone: %v", err)
+		}
+	})
+}
+
+// A process died in the middle of a commit, and the commit took place after the
+// next process had asked how far the spool is loaded.
+func TestACommitThatComesLateIsCountedIn(t *testing.T) {
+	forEachStore(t, func(t *testing.T, store Store) {
+		s, _ := startSpool(t, testOptions(t))
+		appendAll(t, s, 0, 100)
+		l := NewLoader(store, slog.New(slog.DiscardHandler))
+		c, err := l.begin(context.Background(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		early := contents(t, s, 0)[:60]
+		if err := store.Load(context.Background(), Batch{Spool: s.ID(), First: 1, Last: 60, Entries: early}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.loadNext(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+		if rows(t, store, "tracking_numbers") != 100 || rows(t, store, "issued_conflicts") != 0 || s.Loaded() != 100 {
+			t.Errorf("%d rows, %d conflicts, loaded %d", rows(t, store, "tracking_numbers"), rows(t, store, "issued_conflicts"), s.Loaded())
+		}
+	})
 }
 
 func TestADuplicateNumberIsReportedAndTheRestIsLoaded(t *testing.T) {

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"waybill/internal/disk"
 )
 
 // segmentRetry is the pause after a segment could not be made.
@@ -53,8 +56,12 @@ func (s *Spool) prepareSegments(ctx context.Context) {
 // there is one now.
 func (s *Spool) prepareSegment() bool {
 	s.mu.Lock()
-	ready, ordinal, bytes := s.next != nil, s.active.ordinal+1, s.bytes()
+	ready, ordinal := s.next != nil, s.ordinal+1
 	s.mu.Unlock()
+	bytes := s.Bytes()
+	for _, other := range s.options.Beside {
+		bytes += other.Bytes()
+	}
 	if ready {
 		return true
 	}
@@ -70,14 +77,19 @@ func (s *Spool) prepareSegment() bool {
 	if err != nil && s.nextErr == nil {
 		s.options.Log.Error("spool cannot grow", "spool", s.id, "error", err)
 	}
+	if err == nil {
+		s.ordinal = ordinal
+	}
 	s.next, s.nextErr = next, err
 	close(s.changed)
 	s.changed = make(chan struct{})
 	return err == nil
 }
 
-// bytes is the disk space of all segments. The mutex is held.
-func (s *Spool) bytes() (sum int64) {
+// Bytes is the disk space of all segments.
+func (s *Spool) Bytes() (sum int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, segment := range s.segments {
 		sum += max(segment.size, int64(len(segment.mapping)))
 	}
@@ -109,7 +121,9 @@ func (s *Spool) syncNow() {
 	sealing, last := s.sealing, s.last
 	s.sealing = nil
 	for _, segment := range append(slices.Clip(sealing), s.active) {
-		dirty = append(dirty, stretch{segment, segment.synced, segment.size})
+		if segment != nil {
+			dirty = append(dirty, stretch{segment, segment.synced, segment.size})
+		}
 	}
 	failed := s.failed
 	s.mu.Unlock()
@@ -159,24 +173,35 @@ func (s *Spool) setLoaded(sequence uint64) {
 }
 
 // Close gives the spool up, after Run has returned: without a trace when all of
-// it is in the database, and otherwise for the next process to adopt.
+// it is in the database, and otherwise for the next process to adopt. A second
+// Close does nothing.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lock == nil {
+		return nil
+	}
 	if s.failed == nil {
 		s.failed = ErrSpoolClosed
 	}
-	var errs []error
 	segments := s.segments
 	if s.next != nil {
 		segments = append(segments, s.next)
 	}
+	done := s.last <= s.loaded.get()
+	var errs []error
 	for _, segment := range segments {
-		errs = append(errs, segment.seal(), segment.file.Close())
+		errs = append(errs, segment.seal())
+		if done {
+			errs = append(errs, segment.remove())
+		} else {
+			errs = append(errs, segment.file.Close())
+		}
 	}
-	s.segments, s.active, s.next = nil, nil, nil
-	if s.last == s.loaded.get() {
-		errs = append(errs, os.RemoveAll(s.dir))
+	if done {
+		errs = append(errs, os.Remove(filepath.Join(s.dir, disk.HolderName)), os.Remove(s.dir))
 	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	errs = append(errs, s.lock.Close())
+	s.segments, s.active, s.next, s.lock = nil, nil, nil, nil
+	return errors.Join(errs...)
 }

@@ -55,6 +55,12 @@ func TestEveryNumberAnsweredBeforeAKillIsFoundAfterIt(t *testing.T) {
 			}
 			c.assertUnique(t)
 			c.assertRecorded(t, s.URL, 10*time.Second)
+			defer func() { // a stop after an adoption is a clean one
+				_ = s.Signal(os.Interrupt)
+				if state, err := s.Wait(t.Context()); err != nil || state.ExitCode() != 0 {
+					t.Errorf("%v, %v", state, err)
+				}
+			}()
 			eventually(t, 10*time.Second, "the dead spools are gone", func() bool {
 				left, _ := filepath.Glob(filepath.Join(s.DataDir, "spool", "*-*"))
 				return len(left) == 1
@@ -144,8 +150,10 @@ func TestAClockSteppedBackBetweenProcessesMakesNoDuplicate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	clock := filepath.Join(t.TempDir(), "offset")
 	for i, offset := range []time.Duration{0, -time.Hour, 0, -time.Hour, time.Hour, -time.Hour, 0} {
-		s := testenv.WaybillBuilt(t, tagged, "DATA_DIR="+dir, "WAYBILL_CLOCK_OFFSET="+offset.String())
+		setClock(t, clock, offset)
+		s := testenv.WaybillBuilt(t, tagged, "DATA_DIR="+dir, "WAYBILL_CLOCK_OFFSET="+clock)
 		s.WaitReady(t)
 		stop := all.load(s.URL)
 		time.Sleep(300 * time.Millisecond)
@@ -173,6 +181,45 @@ func TestAClockSteppedBackBetweenProcessesMakesNoDuplicate(t *testing.T) {
 	s.WaitReady(t)
 	all.assertRecorded(t, s.URL, 10*time.Second)
 	t.Logf("%d numbers over seven lives", len(all.numbers))
+}
+
+// setClock moves the clock of processes that were built with the tag.
+func setClock(t *testing.T, path string, offset time.Duration) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", []byte(offset.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The machine's clock is put right, and wrong, under a running service.
+func TestAClockThatStepsUnderTheServiceStopsNothing(t *testing.T) {
+	clock := filepath.Join(t.TempDir(), "offset")
+	setClock(t, clock, time.Hour)
+	s := testenv.WaybillBuilt(t, []string{"-tags=clockoffset"}, "WAYBILL_CLOCK_OFFSET="+clock)
+	s.WaitReady(t)
+	c := newClient()
+	stop := c.load(s.URL)
+	for _, offset := range []time.Duration{0, -3 * time.Second, 2 * time.Hour, 0} {
+		time.Sleep(300 * time.Millisecond)
+		setClock(t, clock, offset)
+		time.Sleep(1500 * time.Millisecond) // beyond a refresh
+		if status, body, _ := c.get(s.URL + "/readyz"); status != 200 {
+			t.Errorf("with the clock moved by %s: %d %s", offset, status, body)
+		}
+	}
+	stop()
+	if len(c.refused) != 0 {
+		t.Errorf("refused: %v", c.refused)
+	}
+	c.assertUnique(t)
+	for i, n := range c.numbers {
+		if _, _, err := (generator.Form{}).Parse(n); err != nil {
+			t.Fatalf("number %d: %v", i, err)
+		}
+	}
 }
 
 func TestSIGTERMDrainsAndLosesNothing(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func count(t *testing.T, url, query string) (n int) {
 func TestWithPostgresTheServerWaitsForItsSchemaAndThenRecords(t *testing.T) {
 	server := testenv.Postgres(t)
 	url := server.NewDatabase(t)
-	s := testenv.Waybill(t, "DATABASE_URL="+url)
+	s := testenv.Waybill(t, "DATABASE_URL="+url+"&pool_max_conns=4")
 	c := newClient()
 	eventually(t, 10*time.Second, "the command to run is named", func() bool {
 		status, body, _ := c.get(s.URL + "/readyz")
@@ -112,5 +113,35 @@ func TestASecondSpaceOnTheDatabaseNeverIssues(t *testing.T) {
 		if c.next(second.URL) {
 			t.Fatal("the second space issued a number")
 		}
+	}
+}
+
+// A database that hangs is no reason to hang.
+func TestAHungDatabaseDoesNotKeepTheServerFromStopping(t *testing.T) {
+	server := testenv.Postgres(t)
+	url := server.NewDatabase(t)
+	if _, stderr, code := testenv.Run(t, []string{"DATABASE_URL=" + url}, "migrate", "up"); code != 0 {
+		t.Fatal(stderr)
+	}
+	s := testenv.Waybill(t, "DATABASE_URL="+url)
+	s.WaitReady(t)
+	c := newClient()
+	c.next(s.URL)
+	c.assertRecorded(t, s.URL, 5*time.Second)
+	server.Pause()
+	defer server.Resume()
+	for range 4 {
+		go c.state(s.URL, c.numbers[0])
+	}
+	c.next(s.URL)
+	begin := time.Now()
+	if state := c.state(s.URL, c.numbers[0]); state != "503" || time.Since(begin) > 5*time.Second {
+		t.Errorf("a look-up says %s after %s", state, time.Since(begin))
+	}
+	_ = s.Signal(syscall.SIGTERM)
+	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+	defer cancel()
+	if state, err := s.Wait(ctx); err != nil || state.ExitCode() != 0 {
+		t.Errorf("%v, %v", state, err)
 	}
 }

@@ -32,10 +32,10 @@ type server struct {
 
 // How stopping is paced. The sum stays below 25 s.
 const (
-	drainDelay    = 3 * time.Second  // two health checks of a load balancer, and some
-	shutdownLimit = 8 * time.Second  // for requests under way
-	flushLimit    = 10 * time.Second // for records to reach the database
-	ackLimit      = 5 * time.Second  // for a reply that waits for the database
+	drainDelay    = 3 * time.Second // two health checks of a load balancer, and some
+	shutdownLimit = 8 * time.Second // for requests under way
+	flushLimit    = 8 * time.Second // for records to reach the database
+	ackLimit      = 5 * time.Second // for a reply that waits for the database
 )
 
 // serve builds the service, runs it until a signal, and takes it down in the
@@ -66,6 +66,7 @@ func (s *server) serve(ctx context.Context) (err error) {
 	for _, orphan := range orphans {
 		defer closing(orphan.Close)
 	}
+	options.Beside = orphans
 	spool, err := persist.NewSpool(options)
 	if err != nil {
 		return err

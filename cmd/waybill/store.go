@@ -20,7 +20,7 @@ import (
 func (s *server) openStore(ctx context.Context, space lease.Space) (store persist.Store, admit func(context.Context) error, err error) {
 	numbers := persist.Numbers{Layout: s.Layout, Form: s.Form}
 	if s.DatabaseURL == "" {
-		path := filepath.Join(s.DataDir, "waybill.db")
+		path := s.databasePath()
 		if err := migrateEmbedded(path); err != nil {
 			return nil, nil, err
 		}
@@ -43,6 +43,9 @@ func (s *server) openStore(ctx context.Context, space lease.Space) (store persis
 		return enter(ctx, store, space, "the database of DATABASE_URL")
 	}, nil
 }
+
+// databasePath is the embedded database's file.
+func (c Config) databasePath() string { return filepath.Join(c.DataDir, "waybill.db") }
 
 // migrateEmbedded brings the embedded database to the program's schema.
 func migrateEmbedded(path string) error {

@@ -15,7 +15,7 @@ func usage() string {
 
 usage:
   waybill [serve]         serve HTTP until SIGTERM or SIGINT; a second signal hurries
-  waybill migrate up      bring the database of DATABASE_URL to this program's schema
+  waybill migrate up      bring the database to this program's schema (the embedded one comes by itself)
   waybill migrate status  tell the schema's version and this program's
   waybill migrate down    undo the last migration, with all the data in its tables
   waybill decode NUMBER   explain a tracking number, offline

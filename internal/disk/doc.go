@@ -1,5 +1,5 @@
 // Package disk has the few file operations that leases and spools rest on:
-// locking a folder against other processes, replacing a file whole, and
-// reserving and mapping a file's space. What it returns without an error is on
+// making and locking folders, replacing a file whole, and reserving and mapping
+// a file's space. What it returns without an error is on
 // the disk.
 package disk

@@ -21,6 +21,9 @@ func Map(f *os.File, size int64) (Mapping, error) {
 // Sync returns when bytes from to, exclusive, to are on the disk. An error is
 // final: the kernel may have dropped what it could not write.
 func (m Mapping) Sync(from, to int64) error {
+	if from >= to {
+		return nil // and msync refuses an empty stretch
+	}
 	page := int64(os.Getpagesize())
 	return os.NewSyscallError("msync", unix.Msync(m[from/page*page:to], unix.MS_SYNC))
 }
