@@ -54,7 +54,7 @@ func TestAPausedPostgresDoesNotAnswerOpenConnections(t *testing.T) {
 	Need(t, "psql")
 	postgres := Postgres(t)
 	// The session ends by itself unless its backend, which is not in the postmaster's process group, is frozen too.
-	session, err := spawn(command("psql", "", "-X", "-d", postgres.URL, "-c", "select pg_sleep(0.5)"))
+	session, err := spawn(command("psql", "", "-X", "-d", postgres.URL, "-c", "select pg_sleep(3)"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestAPausedPostgresDoesNotAnswerOpenConnections(t *testing.T) {
 	select {
 	case <-session.done:
 		t.Fatal("the session went on while the server was paused")
-	case <-time.After(time.Second):
+	case <-time.After(4 * time.Second):
 	}
 	postgres.Resume()
 	select {
