@@ -134,6 +134,14 @@ func TestAClockThatWentBackCannotEnterOldWindows(t *testing.T) {
 	}
 }
 
+func TestAWindowStartsNoEarlierThanItsFloor(t *testing.T) {
+	f := openFile(t, t.TempDir(), 10)
+	floor := time.Now().UnixMilli() + 5000
+	if w := grant(t, f, Claim{Worker: 0, Token: NewToken(), Number: 1, Floor: floor}).Window; w.From != floor || w.Until <= floor {
+		t.Errorf("floor %d, window %+v", floor, w)
+	}
+}
+
 func TestATrimmedWorkerIsFreeAtOnceAndGoesOnAboveTheTrim(t *testing.T) {
 	f := openFile(t, t.TempDir(), 10)
 	token := NewToken()

@@ -416,7 +416,7 @@ func TestASyncWithNothingNewIsHarmless(t *testing.T) {
 	s, _ := startSpool(t, o)
 	for n := range 400 { // over many page borders
 		r := testRecord(n)
-		r.CustomerName, r.CustomerSlug = "n", strings.Repeat("s", 61) // frames of 128 bytes: they meet the borders
+		r.CustomerName, r.CustomerSlug = "n", strings.Repeat("s", 125) // frames of 192 bytes: the 21st ends at a page's border
 		if err := s.Append(context.Background(), &r); err != nil {
 			t.Fatal(err)
 		}
