@@ -14,7 +14,8 @@ run: ## Serve on :8000, with everything in ./waybill-data
 test: deps ## All tests, with the race detector, on private servers
 	$(GO) vet ./...
 	$(GO) test -race -shuffle=on -count=1 -timeout=15m ./...
-	$(GO) test -count=1 ./generator
+	$(GO) test -count=1 ./generator # a hundred million IDs, and allocations: not with the race detector
+	$(GO) test -count=1 -run Allocat ./httpapi
 	cd bench && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 .PHONY: deps

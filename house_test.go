@@ -37,7 +37,7 @@ var homes = map[string][]string{
 	"github.com/golang-migrate/migrate/v4": {"waybill/migrations"},
 	"github.com/sethvargo/go-envconfig":    {"waybill/cmd/waybill"},
 	"github.com/google/uuid":               {"waybill/cmd/waybill", "waybill/httpapi", "waybill/lease", "waybill/persist"},
-	"golang.org/x/sync":                    {"waybill/cmd/waybill", "waybill/persist"},
+	"golang.org/x/sync":                    {"waybill/cmd/waybill"},
 	"golang.org/x/sys":                     {"waybill/internal/disk"},
 	"golang.org/x/term":                    {"waybill/cmd/waybill"},
 }
@@ -45,12 +45,11 @@ var homes = map[string][]string{
 type listed struct {
 	ImportPath string
 	Imports    []string
-	Standard   bool
 }
 
 func packages(t *testing.T) (all []listed) {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Standard", "./...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +74,7 @@ func TestArrowsOnlyPointDown(t *testing.T) {
 			t.Errorf("%s has no place in the house: give it one here", p.ImportPath)
 		}
 		for _, imported := range p.Imports {
-			if strings.HasPrefix(imported, "waybill/") && !contains(allowed, imported) {
+			if strings.HasPrefix(imported, "waybill/") && !slices.Contains(allowed, imported) {
 				t.Errorf("%s imports %s", p.ImportPath, imported)
 			}
 			if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
@@ -91,14 +90,10 @@ func TestArrowsOnlyPointDown(t *testing.T) {
 func livesIn(imported, home string) bool {
 	for module, packages := range homes {
 		if imported == module || strings.HasPrefix(imported, module+"/") {
-			return contains(packages, home)
+			return slices.Contains(packages, home)
 		}
 	}
 	return false
-}
-
-func contains(all []string, one string) bool {
-	return slices.Contains(all, one)
 }
 
 // A file beyond this is more than one idea.

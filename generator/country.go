@@ -1,7 +1,5 @@
 package generator
 
-import "fmt"
-
 // Country is an ISO 3166-1 alpha-2 country code, such as MY.
 type Country [2]byte
 
@@ -22,16 +20,6 @@ var assigned = func() (set [26]uint32) {
 	}
 	return set
 }()
-
-// ParseCountry returns the country whose code s is, in upper case.
-func ParseCountry(s string) (Country, error) {
-	if len(s) == 2 {
-		if c := (Country{s[0], s[1]}); c.Assigned() {
-			return c, nil
-		}
-	}
-	return Country{}, fmt.Errorf("generator: %.8q is not an ISO 3166-1 alpha-2 country code in upper case", s)
-}
 
 // Assigned reports whether c is one of the codes that ISO 3166-1 assigns.
 func (c Country) Assigned() bool {

@@ -19,14 +19,15 @@
 //
 // # The state
 //
-// The last ID issued is one 64-bit word, changed by one atomic step:
+// The last ID issued is one 64-bit word, moved by an addition within a
+// millisecond, and by a compare-and-swap when the clock has moved on (ADR 2):
 //
 //	last = time<<sequenceBits | sequence
 //
 //	next = max(last+1, now<<sequenceBits | offset(now))
 //
 //	            Use(window)                    Close, or Use of another window
-//	  no term ──────────────▶ issuing ────────────────────────────▶ closed
+//	  no window ──────────────▶ issuing ────────────────────────────▶ closed
 //	                           │   ▲                              (last = 1<<63)
 //	      next ≥ until         │   │ Use(same window, later until)
 //	                           ▼   │
@@ -39,7 +40,8 @@
 // to one second ahead of now, and only then waits, under the caller's context.
 // A millisecond that the clock reaches starts at a small offset hashed from
 // it, so that slow traffic does not produce IDs that all end in zeros and land
-// on one shard; a burst wastes nothing.
+// on one shard; a burst wastes
+// nothing but one number each time there is no room.
 //
 // # The number
 //

@@ -69,5 +69,5 @@ func (l Layout) End() int64 { return l.epoch + 1<<l.TimeBits() }
 // String describes the layout, for people and for comparison.
 func (l Layout) String() string {
 	return fmt.Sprintf("time %d, worker %d, sequence %d bits from %s",
-		l.TimeBits(), l.workerBits, l.sequenceBits, l.Epoch().Format(time.RFC3339))
+		l.TimeBits(), l.workerBits, l.sequenceBits, l.Epoch().Format(time.RFC3339Nano))
 }

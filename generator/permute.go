@@ -25,7 +25,7 @@ type secret struct {
 }
 
 // Opaque returns the form whose numbers show nothing of the ID without the key,
-// which is derived from secret (HKDF-SHA256, RFC 5869).
+// which is derived from secretKey (HKDF-SHA256, RFC 5869).
 func Opaque(secretKey []byte) (Form, error) {
 	if len(secretKey) < MinSecret {
 		return Form{}, fmt.Errorf("generator: the secret key has %d bytes: use %d random ones or more", len(secretKey), MinSecret)

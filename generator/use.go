@@ -12,7 +12,8 @@ func (g *Generator) SetClock(now int64) {
 	g.anchor.Store((now-g.layout.epoch)*int64(time.Millisecond) - int64(g.elapsed()))
 }
 
-// Use makes w the window to issue from.
+// Use makes w the window to issue from. Its Worker must be below
+// Layout().Workers(): a larger one would run into the time.
 //
 // A window with the worker and From of the one in use extends it: its Until
 // only ever grows. Any other window replaces the one in use, which is closed

@@ -31,6 +31,12 @@ const connBuffer = 8 << 10
 // anything else goes to net/http with the connection, from its first byte.
 func (c *conn) serve() {
 	defer c.server.forget(c)
+	defer func() {
+		if cause := recover(); cause != nil { // costs one connection, as in net/http
+			c.server.api.Log.Error("connection panicked", "panic", cause, "stack", string(debug.Stack()))
+			_ = c.Close()
+		}
+	}()
 	c.buffer = make([]byte, 0, connBuffer)
 	for c.fill() {
 		target, length, ok := plainGet(c.buffer)
@@ -112,7 +118,7 @@ func (c *conn) answer(target []byte) (other http.Handler) {
 		return c.server.http.Handler
 	}
 	refuse := func(err error) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, err) })
+		return a.handle(func(http.ResponseWriter, *http.Request) error { return err })
 	}
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -3,11 +3,13 @@
 //
 // All routes stand in api.go. A handler returns an error instead of writing
 // one; a single function turns errors into RFC 9457 problems, and a single table
-// says which error is which problem. One GET goes straight down:
+// says which error is which problem. A request goes straight down:
 //
-//	router ─▶ parse ─▶ generator.Next ─▶ spool.Append ─▶ JSON
+//	connection ─▶ a plain GET? ── for a number ─▶ parse ─▶ generator.Next ─▶ spool.Append ─▶ bytes
+//	                  │       └── another route ─▶ router ─▶ handler ─▶ bytes
+//	                  └ anything else, from its first byte ─▶ net/http ─▶ the same router
 //
-// and does not allocate more than net/http does, but for the customer's name and
-// slug. The query string is read in one pass over one buffer; it appears in no
-// log and in no answer.
+// (ADR 8). Issuing allocates nothing but the customer's name and slug. The query
+// string is read in one pass over one buffer; it appears in no log and in no
+// answer.
 package httpapi

@@ -36,9 +36,6 @@ func (a *API) issue(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.issueTo(r.Context(), c); err != nil {
 		return err
 	}
-	if a.draining.Load() {
-		w.Header()["Connection"] = closeHeader
-	}
 	return writeJSON(w, c.body)
 }
 
@@ -84,7 +81,7 @@ func (c *call) appendTime(dst []byte, ms int64) []byte {
 	return append(dst, byte('0'+fraction/100), byte('0'+fraction/10%10), byte('0'+fraction%10), 'Z')
 }
 
-// formatTime is appendTime into a string.
+// formatTime is the same text for a single time.
 func formatTime(ms int64) string {
 	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z07:00")
 }

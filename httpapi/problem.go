@@ -57,6 +57,8 @@ var (
 		Type: "/problems/no-record", Title: "No records can be taken here at the moment",
 		Status: http.StatusServiceUnavailable, retryAfter: "1",
 	}
+	errAway = &problem{Type: "/problems/no-database", Title: "The database cannot be asked at the moment",
+		Status: http.StatusServiceUnavailable, retryAfter: "1"}
 	errNotReady = &problem{Type: "/problems/not-ready", Title: "Not ready", Status: http.StatusServiceUnavailable, retryAfter: "1"}
 	errDraining = &problem{Type: "/problems/draining", Title: "Draining", Status: http.StatusNotFound}
 	errInternal = &problem{Type: "/problems/internal", Title: "Internal error", Status: http.StatusInternalServerError}
@@ -86,6 +88,8 @@ func problemOf(err error) (p *problem, news bool) {
 		return errNumber.with(err.Error()), false
 	case is(persist.ErrNotFound):
 		return errUnknown, false
+	case is(persist.ErrAway):
+		return errAway, false
 	case is(errAckLimit, context.Canceled, context.DeadlineExceeded):
 		return errTimeout, false
 	}
@@ -111,6 +115,9 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // panics and logs some accesses.
 func (a *API) handle(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if a.draining.Load() {
+			w.Header()["Connection"] = closeHeader
+		}
 		if a.access.wanted() {
 			logged := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 			defer a.access.write(r, logged, time.Now())
@@ -139,9 +146,6 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if p.retryAfter != "" {
 		header.Set("Retry-After", p.retryAfter)
 	}
-	if a.draining.Load() {
-		header.Set("Connection", "close")
-	}
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(body) // a caller that is gone cannot be told
 }
@@ -151,9 +155,6 @@ func (a *API) recover(w http.ResponseWriter, r *http.Request) {
 	cause := recover()
 	if cause == nil {
 		return
-	}
-	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(cause)
 	}
 	a.Log.ErrorContext(r.Context(), "request panicked", "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
 	a.refuse(w, r, errInternal)

@@ -22,9 +22,9 @@ const (
 	queryLimit  = 4 << 10
 )
 
-// Server serves an API. Plain requests for numbers are answered right on their
-// connection (see serveConn); everything else is handed, from its first byte, to
-// net/http. The zero Server is not valid.
+// Server serves an API. Plain GETs are answered right on their connection
+// (conn.serve); the first request that is anything else goes, with its
+// connection, from its first byte, to net/http (ADR 8). NewServer makes one.
 type Server struct {
 	api  *API
 	http *http.Server

@@ -34,11 +34,11 @@ func parseTime(v []byte) (micros int64, fault string) {
 		}
 		rest = rest[digits:]
 	}
-	offset, ok := parseOffset(rest)
+	offset, fault := parseOffset(rest)
 	switch {
-	case !ok:
-		return 0, mustBeTime
-	case month < 1 || month > 12 || day < 1 || day > days(year, month) || hour > 23 || minute > 59 || second > 59 || offset == noOffset:
+	case fault != "":
+		return 0, fault
+	case month < 1 || month > 12 || day < 1 || day > days(year, month) || hour > 23 || minute > 59 || second > 59:
 		return 0, mustBeDate
 	case year < 1970:
 		return 0, mustBeSince1970
@@ -47,32 +47,27 @@ func parseTime(v []byte) (micros int64, fault string) {
 	return unix*1_000_000 + int64(fraction), ""
 }
 
-// noOffset is an offset of the right shape that no place has.
-const noOffset = 1 << 20
-
 // parseOffset reads Z, +08:00 or -08:00 as minutes.
-func parseOffset(v []byte) (minutes int, ok bool) {
+func parseOffset(v []byte) (minutes int, fault string) {
 	if len(v) == 1 && (v[0] == 'Z' || v[0] == 'z') {
-		return 0, true
+		return 0, ""
 	}
 	if len(v) != 6 || v[3] != ':' || !digit(v[1]) || !digit(v[2]) || !digit(v[4]) || !digit(v[5]) {
-		return 0, false
+		return 0, mustBeTime
 	}
-	if number(v[1:3]) > 23 || number(v[4:6]) > 59 {
-		minutes = noOffset
-	} else {
-		minutes = number(v[1:3])*60 + number(v[4:6])
-	}
+	sign := 1
 	switch v[0] {
 	case '+', ' ':
-		return minutes, true
 	case '-':
-		if minutes == noOffset {
-			return noOffset, true
-		}
-		return -minutes, true
+		sign = -1
+	default:
+		return 0, mustBeTime
 	}
-	return 0, false
+	hour, minute := number(v[1:3]), number(v[4:6])
+	if hour > 23 || minute > 59 {
+		return 0, mustBeDate
+	}
+	return sign * (hour*60 + minute), ""
 }
 
 // number is the value of digits.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,23 +123,11 @@ func TestPipelinedAndPiecemealRequestsAreAllAnswered(t *testing.T) {
 				}
 			}()
 			got := exchange(t, bufio.NewReader(c), 6)
-			if want := []int{200, 200, 400, 200, 200, 200}; !equal(got, want) {
+			if want := []int{200, 200, 400, 200, 200, 200}; !slices.Equal(got, want) {
 				t.Errorf("in pieces of %d: %v, want %v", piece, got, want)
 			}
 		}
 	})
-}
-
-func equal(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func TestAShutdownEndsIdleConnectionsAndFinishesRequests(t *testing.T) {

@@ -23,12 +23,12 @@
 //
 // # The keeper
 //
-//	            acquired                     lost, or the end is near
-//	starting ─────────────▶ live ─────────────────────────────────────┐
-//	   │                     ▲ │ ▲                                    │
-//	   │ no worker free      │ │ └── refreshed (extends the window)   │
-//	   ▼                     │ │                                      ▼
-//	standby ─────────────────┘ └──── Stop: draining ──▶ released    starting
+//	            acquired          refreshed, or lost and another worker acquired
+//	starting ─────────────▶ live ◀─┐ (until then the old window runs on)
+//	   │                     ▲ │ └─┘
+//	   │ no worker free      │ │ Run's context ends
+//	   ▼                     │ ▼
+//	standby ─────────────────┘ draining ── Release ──▶ released
 //
 // A failed refresh changes nothing: the window runs on and its end is in the
 // generator's arithmetic, so nothing has to notice in time. [Keeper.Run] only

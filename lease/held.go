@@ -14,12 +14,12 @@ import (
 type held struct {
 	worker int
 	token  Token
-	grants []held1 // by authority
+	parts  []part // by authority
 }
 
-// held1 is one authority's part of an acquisition.
-type held1 struct {
-	number uint64 // of the last request
+// part is one authority's part of an acquisition.
+type part struct {
+	number uint64 // of the last request that was answered
 	grant  Grant
 	due    time.Time
 	err    error // of the last request
@@ -29,15 +29,14 @@ type held1 struct {
 func (h *held) ask(ctx context.Context, a Authority, i int, floor int64) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	part := &h.grants[i]
-	part.number++
-	grant, err := a.Grant(ctx, Claim{Worker: h.worker, Token: h.token, Number: part.number, Floor: floor})
+	part := &h.parts[i]
+	number := part.number + 1 // a failed request is repeated under its number: it may have been stored
+	grant, err := a.Grant(ctx, Claim{Worker: h.worker, Token: h.token, Number: number, Floor: floor})
 	if err != nil {
-		part.number-- // the same request again: it may have been stored
 		part.err = fmt.Errorf("lease: worker %d from %s: %w", h.worker, a.Name(), err)
 		return part.err
 	}
-	part.err = nil
+	part.number, part.err = number, nil
 	// An answer that was overtaken must not shorten the window.
 	grant.Window.Until = max(grant.Window.Until, part.grant.Window.Until)
 	part.grant = grant
@@ -47,8 +46,8 @@ func (h *held) ask(ctx context.Context, a Authority, i int, floor int64) error {
 
 // window is what all authorities granted.
 func (h *held) window() generator.Window {
-	w := h.grants[0].grant.Window
-	for _, part := range h.grants[1:] {
+	w := h.parts[0].grant.Window
+	for _, part := range h.parts[1:] {
 		w = w.Intersect(part.grant.Window)
 	}
 	return w
@@ -56,8 +55,8 @@ func (h *held) window() generator.Window {
 
 // next is the authority to ask next.
 func (h *held) next() (first int) {
-	for i, part := range h.grants {
-		if part.due.Before(h.grants[first].due) {
+	for i, part := range h.parts {
+		if part.due.Before(h.parts[first].due) {
 			first = i
 		}
 	}
@@ -67,7 +66,7 @@ func (h *held) next() (first int) {
 // err is what the authorities failed with when last asked.
 func (h *held) err() error {
 	var errs []error
-	for _, part := range h.grants {
+	for _, part := range h.parts {
 		errs = append(errs, part.err)
 	}
 	return errors.Join(errs...)

@@ -115,19 +115,19 @@ func (k *Keeper) acquire(ctx context.Context) (*held, error) {
 // claim asks every authority for one worker under a fresh token and starts
 // issuing in the intersection. What was granted before a refusal is given back.
 func (k *Keeper) claim(ctx context.Context, worker int) (*held, error) {
-	h := &held{worker: worker, token: NewToken(), grants: make([]held1, len(k.authorities))}
+	h := &held{worker: worker, token: NewToken(), parts: make([]part, len(k.authorities))}
 	floor := int64(0)
 	for i, a := range k.authorities {
 		if err := h.ask(ctx, a, i, floor); err != nil {
-			return nil, errors.Join(err, k.giveBack(ctx, h, h.grants[0].grant.Window.From))
+			return nil, errors.Join(err, k.giveBack(ctx, h, floor))
 		}
-		floor = max(floor, h.grants[i].grant.Window.From)
+		floor = max(floor, h.parts[i].grant.Window.From)
 	}
 	if h.window().Empty() {
 		return nil, errors.Join(fmt.Errorf("lease: the authorities' windows of worker %d do not meet", worker),
 			k.giveBack(ctx, h, floor))
 	}
-	k.generator.SetClock(h.grants[0].grant.Now)
+	k.generator.SetClock(h.parts[0].grant.Now)
 	k.use(h)
 	k.log.InfoContext(ctx, "lease acquired", "worker", worker, "from", h.window().From, "until", h.window().Until)
 	return h, nil
@@ -138,23 +138,23 @@ func (k *Keeper) keep(ctx context.Context, h *held) {
 	retry := retryFirst
 	for {
 		i := h.next()
-		pause(ctx, time.Until(h.grants[i].due))
+		pause(ctx, time.Until(h.parts[i].due))
 		if ctx.Err() != nil {
 			return
 		}
 		err := h.ask(ctx, k.authorities[i], i, 0)
 		switch {
 		case errors.Is(err, ErrLost):
-			k.failed(ctx, err)
+			k.failed(ctx, h.err())
 			return // the window stays in use until another replaces it
 		case err != nil:
-			k.failed(ctx, err)
-			h.grants[i].due = time.Now().Add(rand.N(retry))
+			k.failed(ctx, h.err())
+			h.parts[i].due = time.Now().Add(rand.N(retry))
 			retry = min(2*retry, retryMost)
 		default:
 			retry = retryFirst
 			if i == 0 {
-				k.generator.SetClock(h.grants[0].grant.Now)
+				k.generator.SetClock(h.parts[0].grant.Now)
 			}
 			k.use(h)
 		}
@@ -183,7 +183,7 @@ func (k *Keeper) failed(ctx context.Context, err error) {
 	}
 	k.mu.Unlock()
 	if news {
-		k.log.WarnContext(ctx, "lease not extended", "error", err)
+		k.log.WarnContext(ctx, "lease not acquired or extended", "error", err)
 	}
 }
 
@@ -227,7 +227,7 @@ func (k *Keeper) giveBack(ctx context.Context, h *held, until int64) error {
 	defer cancel()
 	var errs []error
 	for i, a := range k.authorities {
-		if h.grants[i].grant.Window.Empty() {
+		if h.parts[i].grant.Window.Empty() {
 			continue
 		}
 		if err := a.Trim(ctx, h.worker, h.token, until); err != nil && !errors.Is(err, ErrLost) {

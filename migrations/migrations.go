@@ -110,7 +110,7 @@ func Force(db *sql.DB, d Dialect, version int) error {
 func with(db *sql.DB, d Dialect, run func(*migrate.Migrate) error) error {
 	source, err := iofs.New(files, string(d))
 	if err != nil {
-		return wrap("read the migrations", err)
+		return wrap("read the migrations", errors.Join(err, db.Close()))
 	}
 	var target database.Driver
 	if d == Postgres {
@@ -119,11 +119,11 @@ func with(db *sql.DB, d Dialect, run func(*migrate.Migrate) error) error {
 		target, err = sqlite.WithInstance(db, &sqlite.Config{})
 	}
 	if err != nil {
-		return wrap("connect", errors.Join(err, source.Close()))
+		return wrap("connect", errors.Join(err, source.Close(), db.Close()))
 	}
 	m, err := migrate.NewWithInstance("embedded", source, string(d), target)
 	if err != nil {
-		return wrap("begin", errors.Join(err, source.Close()))
+		return wrap("begin", errors.Join(err, source.Close(), db.Close()))
 	}
 	if err = run(m); errors.Is(err, migrate.ErrNoChange) {
 		err = nil

@@ -7,7 +7,7 @@ import (
 )
 
 // copyStatement takes what appendCopy makes.
-const copyStatement = "COPY tracking_numbers (" + feedColumns + ") FROM STDIN (FORMAT binary)"
+const copyStatement = "COPY tracking_numbers (" + numberColumns + ") FROM STDIN (FORMAT binary)"
 
 // appendCopy appends a batch in COPY's binary format (PostgreSQL documentation,
 // "Binary Format" of COPY). pgx's CopyFrom needs four times the processor time,
@@ -16,7 +16,7 @@ func (n Numbers) appendCopy(dst []byte, b Batch) []byte {
 	dst = append(dst, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
 	for i := range b.Entries {
 		e := &b.Entries[i]
-		dst = binary.BigEndian.AppendUint16(dst, 14) // columns
+		dst = binary.BigEndian.AppendUint16(dst, numberColumnCount)
 		dst = appendInt64(dst, int64(e.ID))
 		dst = binary.BigEndian.AppendUint32(dst, 16)
 		dst = n.Form.Append(dst, e.ID, e.Origin)

@@ -78,6 +78,9 @@ func (c *cursor) readSome(b *Batch, most int) error {
 				break // the rest of the frame is in the next piece
 			}
 			passed := 1 + resync(c.buffer[at+1:n])
+			if at+passed == n && c.at+int64(n) < size {
+				passed = n - at - maxFrame + 1 // a whole frame may begin in what is left
+			}
 			if err := c.spool.report(c.segment, []damage{{c.at + int64(at), int64(passed), "records that cannot be read any more"}}); err != nil {
 				return err
 			}
@@ -174,7 +177,7 @@ func (s *Spool) find(id generator.ID) (found Record, ok bool, err error) {
 func (s *Spool) before() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.segments) == 0 || s.segments[0].first == 0 {
+	if len(s.segments) == 0 {
 		return s.last
 	}
 	return s.segments[0].first - 1

@@ -15,7 +15,7 @@
 // cannot take it; [Options.Ack] says what else Append waits for. The spool is a
 // folder of segments:
 //
-//	DATA_DIR/spool/<uuid>/lock               held while its process lives
+//	DATA_DIR/spool/<uuid>/lock               names the process that holds the folder
 //	                     /00000001.segment   header, frame, frame, …, cut to size
 //	                     /00000002.segment   header, frame, …, zeros up to 64 MiB
 //

@@ -34,8 +34,9 @@ func (s *Spool) fail(err error) {
 	}
 }
 
-// full is the error for a disk or a limit without room.
-func full(err error) error {
+// refusal is ErrSpoolFull when err is a disk without room, and ErrSpoolFailed
+// otherwise.
+func refusal(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("%w: %w", ErrSpoolFull, err)
 	}

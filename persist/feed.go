@@ -15,13 +15,10 @@ type feed struct {
 	spool   string
 }
 
-const feedColumns = "id, tracking_number, origin_country_id, destination_country_id, weight_grams, order_created_at, " +
-	"customer_id, customer_name, customer_slug, issued_at, worker, lease_epoch, spool_id, spool_sequence"
-
 func (f *feed) Create(c vtab.Context, args []string) (vtab.Table, error) { return f.Connect(c, args) }
 
 func (f *feed) Connect(c vtab.Context, _ []string) (vtab.Table, error) {
-	return f, c.Declare("CREATE TABLE batch (" + feedColumns + ")")
+	return f, c.Declare("CREATE TABLE batch (" + numberColumns + ")")
 }
 func (f *feed) BestIndex(*vtab.IndexInfo) error { return nil }
 func (f *feed) Open() (vtab.Cursor, error)      { return &feedRow{feed: f}, nil }

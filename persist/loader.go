@@ -30,9 +30,9 @@ type LoaderStats struct {
 // How batches grow and failures wait.
 const (
 	batchMost  = 10_000                // records
-	gather     = 20 * time.Millisecond // what arrives in this time is loaded together
-	loadFirst  = 50 * time.Millisecond // back-off, doubled with each failure, with jitter
-	loadSlow   = 5 * time.Second
+	gatherTime = 20 * time.Millisecond // what arrives in this time is loaded together
+	retryFirst = 50 * time.Millisecond // back-off, doubled with each failure, with jitter
+	retryMost  = 5 * time.Second
 	storeLimit = 30 * time.Second // for one batch
 )
 
@@ -59,7 +59,10 @@ func (l *Loader) Run(ctx context.Context, s *Spool) error {
 		}
 		err = l.loadNext(ctx, c)
 	}
-	return ignoreEnd(ctx, err)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // Drain loads what s holds. It returns an error when ctx ends before.
@@ -88,13 +91,6 @@ func (l *Loader) Adopt(ctx context.Context, orphans []*Spool) {
 	}
 }
 
-func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
 // begin asks the store how far the spool is loaded.
 func (l *Loader) begin(ctx context.Context, s *Spool) (c *cursor, err error) {
 	err = l.retry(ctx, func(ctx context.Context) error {
@@ -117,7 +113,7 @@ func (l *Loader) gather(ctx context.Context, s *Spool, c *cursor) {
 	if s.options.Ack == AckDatabase || s.Last()-c.next >= batchMost {
 		return
 	}
-	timer := time.NewTimer(gather)
+	timer := time.NewTimer(gatherTime)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -182,7 +178,7 @@ func (l *Loader) load(ctx context.Context, b Batch) error {
 
 // retry repeats do until it succeeds, ctx ends, or it fails for good.
 func (l *Loader) retry(ctx context.Context, do func(context.Context) error) error {
-	for wait := loadFirst; ; wait = min(2*wait, loadSlow) {
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		call, cancel := context.WithTimeout(ctx, storeLimit)
 		err := do(call)
 		cancel()
@@ -192,7 +188,7 @@ func (l *Loader) retry(ctx context.Context, do func(context.Context) error) erro
 		if err == nil || errors.Is(err, ErrProgressLost) {
 			return err
 		}
-		if wait == loadFirst && ctx.Err() == nil { // once an outage
+		if wait == retryFirst && ctx.Err() == nil { // once an outage
 			l.log.WarnContext(ctx, "records not loaded, retrying", "error", err)
 		}
 		timer := time.NewTimer(wait/2 + rand.N(wait/2))

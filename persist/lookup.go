@@ -40,8 +40,8 @@ func (l *Lookup) Find(ctx context.Context, id generator.ID) (Record, State, erro
 	if err == nil {
 		return r, Recorded, nil
 	}
-	if unread := errors.Join(errs...); unread != nil { // it may be in what could not be read
-		return Record{}, "", errors.Join(err, unread)
+	if unread := errors.Join(errs...); unread != nil && errors.Is(err, ErrNotFound) {
+		err = unread // it may be in what could not be read: that is not "not found"
 	}
 	return Record{}, "", err
 }

@@ -3,6 +3,7 @@ package persist
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,7 +60,8 @@ func (s *Spool) adopt() (err error) {
 		}
 	}
 	for i, path := range paths {
-		if err := s.adoptSegment(path, i == len(paths)-1); err != nil {
+		last := i == len(paths)-1 || i == len(paths)-2 && unused(paths[i+1])
+		if err := s.adoptSegment(path, last); err != nil {
 			for _, segment := range s.segments {
 				err = errors.Join(err, segment.file.Close())
 			}
@@ -70,7 +72,8 @@ func (s *Spool) adopt() (err error) {
 }
 
 // adoptSegment reads one segment. What cannot be read in it is reported, and the
-// segment is set aside; the rest is kept. Only the last segment can be torn.
+// segment is set aside; the rest is kept. Only the last one that was
+// begun can be torn.
 func (s *Spool) adoptSegment(path string, last bool) error {
 	segment, h, found, err := openSegment(path)
 	if err != nil {
@@ -82,7 +85,7 @@ func (s *Spool) adoptSegment(path string, last bool) error {
 		s.options.Log.Warn("spool torn at its end", "spool", s.id, "file", path, "at", segment.size, "bytes", segment.torn)
 	}
 	if segment.empty() {
-		return segment.remove()
+		return errors.Join(s.report(segment, found), segment.remove()) // damage has a second name by now
 	}
 	if h != (header{}) && (h.space != s.options.Space || h.layout != s.layout) {
 		return errors.Join(fmt.Errorf("%s belongs to number space %s, this one is %s: load it where it belongs", path, h.space, s.options.Space),
@@ -97,6 +100,18 @@ func (s *Spool) adoptSegment(path string, last bool) error {
 	s.segments = append(s.segments, segment)
 	s.last = segment.last
 	return nil
+}
+
+// unused reports whether the segment at path was prepared and never begun.
+func unused(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	var start [len(segmentMagic)]byte
+	_, err = io.ReadFull(f, start[:])
+	return err != nil || start == [len(segmentMagic)]byte{}
 }
 
 // report tells of a segment's damage, once, and sets the segment aside.

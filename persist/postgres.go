@@ -98,7 +98,8 @@ func (p *Postgres) LoadApart(ctx context.Context, b Batch) (conflicts []Conflict
 		fresh, conflicts = apart(b, known)
 		for _, c := range conflicts {
 			if _, err := tx.Exec(ctx, `INSERT INTO issued_conflicts
-				(id, tracking_number, spool_id, spool_sequence, record, first_spool_id, first_sequence) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+				(id, tracking_number, spool_id, spool_sequence, record, first_spool_id, first_sequence) VALUES ($1, $2, $3, $4, $5, $6, $7)
+				ON CONFLICT DO NOTHING`, // noted before, when the progress was put back by hand
 				int64(c.ID), p.numbers.Form.Format(c.ID, c.Origin), b.Spool, int64(c.Sequence), p.numbers.json(c.Entry),
 				c.FirstSpool, int64(c.FirstSequence)); err != nil {
 				return err
@@ -129,11 +130,14 @@ func storedOrigins(ctx context.Context, tx pgx.Tx, b Batch) (map[generator.ID]Co
 	return known, err
 }
 
+// uniqueViolation is Postgres's code of that error.
+const uniqueViolation = "23505"
+
 // transaction runs do and commits. An error of the commit itself leaves open
 // whether it took place.
 func (p *Postgres) transaction(ctx context.Context, do func(pgx.Tx) error) error {
 	err := pgx.BeginFunc(ctx, p.pool, do)
-	if failed, ok := errors.AsType[*pgconn.PgError](err); ok && failed.Code == "23505" {
+	if failed, ok := errors.AsType[*pgconn.PgError](err); ok && failed.Code == uniqueViolation {
 		return fmt.Errorf("%w: %w", ErrDuplicate, err)
 	}
 	if err != nil {
@@ -154,7 +158,7 @@ func (p *Postgres) Find(ctx context.Context, id generator.ID) (Record, error) {
 		return Record{}, ErrNotFound
 	}
 	if err != nil {
-		return Record{}, fmt.Errorf("persist: postgres: find: %w", err)
+		return Record{}, fmt.Errorf("%w: postgres: %w", ErrAway, err)
 	}
 	copy(r.Origin[:], origin)
 	copy(r.Destination[:], destination)

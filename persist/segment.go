@@ -116,8 +116,11 @@ func openSegment(path string) (s *segment, h header, found []damage, err error) 
 	}
 	s = &segment{path: path, file: f, size: segmentHeader}
 	info, err := f.Stat()
-	if err != nil || info.Size() <= segmentHeader {
-		return s, h, nil, err
+	if err != nil {
+		return nil, h, nil, errors.Join(err, f.Close())
+	}
+	if info.Size() <= segmentHeader {
+		return s, h, nil, nil
 	}
 	data, err := disk.Map(f, info.Size()) // not read: that would be as much memory
 	if err != nil {
@@ -127,12 +130,19 @@ func openSegment(path string) (s *segment, h header, found []damage, err error) 
 	if err = data.Unmap(); err == nil && s.torn == 0 {
 		err = f.Truncate(s.size)
 	}
-	return s, h, found, err
+	if err != nil {
+		return nil, h, nil, errors.Join(err, f.Close())
+	}
+	return s, h, found, nil
 }
 
 // scan finds the frames of a segment's data.
 func (s *segment) scan(data []byte) (h header, found []damage) {
 	h, headed := readHeader(data)
+	if headed {
+		s.first = h.first // also when the first frames are damaged
+		s.last = s.first - 1
+	}
 	at := segmentHeader
 	for {
 		passed := resync(data[at:])
@@ -159,4 +169,4 @@ func (s *segment) scan(data []byte) (h header, found []damage) {
 }
 
 // empty reports whether a segment never took a record.
-func (s *segment) empty() bool { return s.last < s.first || s.first == 0 }
+func (s *segment) empty() bool { return s.first == 0 || s.last < s.first }

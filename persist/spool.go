@@ -204,15 +204,15 @@ func (s *Spool) awaitSegment(ctx context.Context) error {
 	}
 }
 
-// Ready returns nil when records can be appended, and otherwise why not.
+// Ready returns nil while records can be appended and the next segment can be
+// made; it says no before Append has to.
 func (s *Spool) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return errors.Join(s.failed, s.nextErr)
 }
 
-// Last is the sequence number of the last record; Loaded is that of the last
-// one known to be in the database.
+// Last is the sequence number of the last record; 0 before the first.
 func (s *Spool) Last() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -129,16 +129,18 @@ func TestASpoolReadsBackWhatWasAppended(t *testing.T) {
 }
 
 func TestAnEmptyOrLoadedSpoolLeavesNoTrace(t *testing.T) {
-	o := testOptions(t)
-	s, stop := startSpool(t, o)
-	appendAll(t, s, 0, 10)
-	s.setLoaded(10)
-	stop()
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if left, _ := os.ReadDir(o.Dir); len(left) != 0 {
-		t.Errorf("%v is left", left)
+	for _, n := range []int{0, 10} {
+		o := testOptions(t)
+		s, stop := startSpool(t, o)
+		appendAll(t, s, 0, n)
+		s.setLoaded(uint64(n))
+		stop()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if left, _ := os.ReadDir(o.Dir); len(left) != 0 {
+			t.Errorf("%v is left of %d records", left, n)
+		}
 	}
 }
 
@@ -474,6 +476,55 @@ func TestADamagedEndOfAFullSegmentIsSetAsideWhole(t *testing.T) {
 	aside, err := os.ReadFile(filepath.Join(o.Dir, "damaged", s.id.String()+"-00000001.segment"))
 	if err != nil || !bytes.Equal(aside, data) {
 		t.Errorf("set aside: %d bytes, %v", len(aside), err)
+	}
+}
+
+func TestAWhollyDamagedSegmentIsReportedAndKept(t *testing.T) {
+	o := testOptions(t)
+	s, stop := startSpool(t, o)
+	appendAll(t, s, 0, 1000)
+	stop()
+	path, left := s.segments[0].path, 1000-int(s.segments[0].last)
+	_ = s.lock.Close()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(data[:segmentHeader:segmentHeader], bytes.Repeat([]byte{0xff}, len(data)-segmentHeader)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, orphan(t, o), 0); len(got) != left {
+		t.Errorf("%d records are left, want %d", len(got), left)
+	}
+	if aside, _ := filepath.Glob(filepath.Join(o.Dir, "damaged", "*")); len(aside) == 0 {
+		t.Error("nothing was set aside")
+	}
+}
+
+// The active segment is more than half full, so that the next one is prepared,
+// and the last frame is torn: that is a crash, not damage.
+func TestATornEndBeforeAnUnusedSegmentIsNoDamage(t *testing.T) {
+	o := testOptions(t)
+	var logged bytes.Buffer
+	o.Log = slog.New(slog.NewTextHandler(&logged, nil))
+	s, stop := startSpool(t, o)
+	n := 0
+	for ; s.active.size < o.SegmentSize*3/4; n++ {
+		appendAll(t, s, n, n+1)
+	}
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if s.mu.Lock(); s.next != nil {
+			s.mu.Unlock()
+			break
+		}
+		s.mu.Unlock()
+	}
+	stop()
+	s.active.mapping[s.active.size-1] ^= 1
+	_ = s.lock.Close()
+	assertRecords(t, contents(t, orphan(t, o), 0), 0, n-1)
+	if strings.Contains(logged.String(), "spool damaged") || !strings.Contains(logged.String(), "spool torn") {
+		t.Errorf("logged %s", logged.String())
 	}
 }
 

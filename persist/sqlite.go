@@ -55,7 +55,7 @@ func (s *SQLite) prepare(ctx context.Context) (err error) {
 	if _, err = s.writer.ExecContext(ctx, "CREATE VIRTUAL TABLE temp.batch USING feed"); err != nil {
 		return err
 	}
-	s.insert, err = s.writer.PrepareContext(ctx, "INSERT INTO tracking_numbers SELECT * FROM temp.batch")
+	s.insert, err = s.writer.PrepareContext(ctx, "INSERT INTO tracking_numbers ("+numberColumns+") SELECT * FROM temp.batch")
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driv
 func (c connector) Driver() driver.Driver                        { return c.driver }
 
 // Enter implements Store.
-func (s *SQLite) Enter(ctx context.Context, space uuid.UUID, definition []byte) (id uuid.UUID, stored []byte, err error) {
+func (s *SQLite) Enter(_ context.Context, space uuid.UUID, definition []byte) (id uuid.UUID, stored []byte, err error) {
 	err = s.transaction(func(tx *sql.Tx) error {
 		if _, err := tx.Exec("INSERT INTO number_space (id, definition) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM number_space)",
 			space.String(), string(definition)); err != nil {
@@ -86,7 +86,7 @@ func (s *SQLite) Enter(ctx context.Context, space uuid.UUID, definition []byte) 
 }
 
 // Progress implements Store.
-func (s *SQLite) Progress(ctx context.Context, spool uuid.UUID, before uint64) (committed uint64, err error) {
+func (s *SQLite) Progress(_ context.Context, spool uuid.UUID, before uint64) (committed uint64, err error) {
 	err = s.transaction(func(tx *sql.Tx) error {
 		if _, err := tx.Exec("INSERT INTO spool_progress (spool_id, committed) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM spool_progress WHERE spool_id = ?1)",
 			spool.String(), int64(before)); err != nil {
@@ -134,7 +134,7 @@ func (s *SQLite) LoadApart(_ context.Context, b Batch) (conflicts []Conflict, er
 		var fresh Batch
 		fresh, conflicts = apart(b, known)
 		for _, c := range conflicts {
-			if _, err := tx.Exec("INSERT INTO issued_conflicts (id, tracking_number, spool_id, spool_sequence, record, first_spool_id, first_sequence) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			if _, err := tx.Exec("INSERT OR IGNORE INTO issued_conflicts (id, tracking_number, spool_id, spool_sequence, record, first_spool_id, first_sequence) VALUES (?, ?, ?, ?, ?, ?, ?)",
 				int64(c.ID), s.numbers.Form.Format(c.ID, c.Origin), b.Spool.String(), int64(c.Sequence), string(s.numbers.json(c.Entry)),
 				c.FirstSpool.String(), int64(c.FirstSequence)); err != nil {
 				return err
@@ -179,7 +179,7 @@ func (s *SQLite) Find(ctx context.Context, id generator.ID) (Record, error) {
 		return Record{}, ErrNotFound
 	}
 	if err != nil {
-		return Record{}, fmt.Errorf("persist: sqlite: find: %w", err)
+		return Record{}, fmt.Errorf("%w: sqlite: %w", ErrAway, err)
 	}
 	copy(r.Origin[:], origin)
 	copy(r.Destination[:], destination)

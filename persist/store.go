@@ -30,7 +30,7 @@ type Store interface {
 	// issued_conflicts instead, and returned.
 	LoadApart(ctx context.Context, b Batch) (conflicts []Conflict, err error)
 
-	// Find returns the stored record of id, or ErrNotFound.
+	// Find returns the stored record of id, ErrNotFound, or ErrAway.
 	Find(ctx context.Context, id generator.ID) (Record, error)
 
 	Close() error
@@ -41,6 +41,7 @@ var (
 	ErrDuplicate = errors.New("persist: an ID is stored already")
 	ErrProgress  = errors.New("persist: the spool's progress in the database is not where this batch begins")
 	ErrNotFound  = errors.New("persist: no such number")
+	ErrAway      = errors.New("persist: the database cannot be asked")
 )
 
 // Conflict is an ID that was issued twice: what must never happen.
@@ -49,6 +50,13 @@ type Conflict struct {
 	FirstSpool    uuid.UUID // origin of the record that was stored first
 	FirstSequence uint64
 }
+
+// The columns of tracking_numbers, in the order in which batches bring them.
+const (
+	numberColumns = "id, tracking_number, origin_country_id, destination_country_id, weight_grams, order_created_at, " +
+		"customer_id, customer_name, customer_slug, issued_at, worker, lease_epoch, spool_id, spool_sequence"
+	numberColumnCount = 14
+)
 
 // Numbers says what an ID means: stores keep what follows from it, too.
 type Numbers struct {

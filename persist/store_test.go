@@ -375,6 +375,30 @@ func TestLookupFollowsARecordFromSpoolToStore(t *testing.T) {
 	assert(3, Recorded, nil)
 }
 
+// The damage is in the very first record that the database lacks.
+func TestAnOrphanWithADamagedFirstRecordIsAdopted(t *testing.T) {
+	o := testOptions(t)
+	path := crashed(t, o, 50)
+	store := newSQLite(t)
+	assertProgress(t, store, uuid.MustParse(filepath.Base(filepath.Dir(path))), 0)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[segmentHeader+20] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	orphans, err := Orphans(o)
+	if err != nil || len(orphans) != 1 {
+		t.Fatalf("%d orphans, %v", len(orphans), err)
+	}
+	NewLoader(store, slog.New(slog.DiscardHandler)).Adopt(context.Background(), orphans)
+	if got := rows(t, store, "tracking_numbers"); got != 49 {
+		t.Errorf("%d rows", got)
+	}
+}
+
 func TestAdoptedSpoolsAreLoadedAndRemoved(t *testing.T) {
 	o := testOptions(t)
 	crashed(t, o, 50)

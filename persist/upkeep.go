@@ -7,9 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"waybill/internal/disk"
 )
@@ -21,17 +20,25 @@ const segmentRetry = time.Second
 // the active one is full, syncs, and seals segments left behind. It returns when
 // ctx ends; Append fails from then on.
 func (s *Spool) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { s.prepareSegments(ctx); return nil })
-	group.Go(func() error { s.syncSegments(ctx); return nil })
-	err := group.Wait()
+	var work sync.WaitGroup
+	work.Go(func() { s.prepareSegments(ctx) })
+	work.Go(func() { s.syncSegments(ctx) })
+	work.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed == nil {
 		s.failed = ErrSpoolClosed
 		s.synced.fail(ErrSpoolClosed)
 	}
-	return err
+	s.wakeWaiting()
+	return nil
+}
+
+// wakeWaiting makes appends that wait for a segment look again. The mutex is
+// held.
+func (s *Spool) wakeWaiting() {
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // prepareSegments keeps a segment ready once it is asked for.
@@ -70,23 +77,23 @@ func (s *Spool) prepareSegment() bool {
 	if bytes+s.options.SegmentSize > s.options.Limit {
 		err = fmt.Errorf("%w: %d MiB wait for the database, SPOOL_LIMIT is %d MiB", ErrSpoolFull, bytes>>20, s.options.Limit>>20)
 	} else if next, err = createSegment(s.dir, ordinal, s.options.SegmentSize); err != nil {
-		err = full(err)
+		err = refusal(err)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil && s.nextErr == nil {
-		s.options.Log.Error("spool cannot grow", "spool", s.id, "error", err)
-	}
+	news := err != nil && s.nextErr == nil
 	if err == nil {
 		s.ordinal = ordinal
 	}
 	s.next, s.nextErr = next, err
-	close(s.changed)
-	s.changed = make(chan struct{})
+	s.wakeWaiting()
+	s.mu.Unlock()
+	if news {
+		s.options.Log.Error("spool cannot grow", "spool", s.id, "error", err)
+	}
 	return err == nil
 }
 
-// Bytes is the disk space of all segments.
+// Bytes is the disk space of the segments that hold records.
 func (s *Spool) Bytes() (sum int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,9 +150,10 @@ func (s *Spool) syncNow() {
 		}
 		s.synced.raise(last)
 	}
-	for _, segment := range sealing {
+	for _, segment := range sealing { // nobody writes to these any more
+		err := errors.Join(segment.mapping.Unmap(), segment.file.Truncate(segment.size))
 		s.mu.Lock()
-		err := segment.seal()
+		segment.mapping = nil // from here on setLoaded may delete it
 		s.mu.Unlock()
 		if err != nil {
 			s.options.Log.Error("spool segment not sealed", "spool", s.id, "error", err)

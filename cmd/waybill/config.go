@@ -17,11 +17,11 @@ import (
 	"github.com/sethvargo/go-envconfig"
 )
 
-// variables are the environment as it is given. Their tags are the only place
-// that names them; help and the README's table are made from it.
+// variables are the environment as it is given. Help and the README's table are
+// made from their tags.
 type variables struct {
 	Port         string `env:"PORT,default=8000" help:"public listener on all interfaces; 0 picks a free port and logs it"`
-	DataDir      string `env:"DATA_DIR,default=waybill-data" help:"spools; the lease file, and the embedded database when there is no server"`
+	DataDir      string `env:"DATA_DIR,default=waybill-data" help:"spools, the lease file, and the embedded database when DATABASE_URL is unset"`
 	DatabaseURL  string `env:"DATABASE_URL" help:"Postgres primary; unset: embedded SQLite in DATA_DIR"`
 	RedisURL     string `env:"REDIS_URL" help:"reserved for leases of a fleet: refused until they are there"`
 	SecretKey    string `env:"SECRET_KEY" help:"set: opaque numbers; at least 16 bytes, for ever the same in one number space"`

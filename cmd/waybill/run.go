@@ -45,14 +45,13 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	default:
 		err = fmt.Errorf("unknown command %q: %w", command, errUsage)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(stderr, "waybill:", err)
-		return exitUsage
 	}
 	fmt.Fprintln(stderr, "waybill:", err)
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
 	return exitFailure
 }
 

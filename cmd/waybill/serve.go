@@ -30,12 +30,12 @@ type server struct {
 	greet func(address string) // at a terminal
 }
 
-// How stopping is paced. The sum stays below 25 s.
+// How stopping is paced. With the 5 s that giving the lease back may take, the
+// sum stays below 25 s.
 const (
 	drainDelay    = 3 * time.Second // two health checks of a load balancer, and some
 	shutdownLimit = 8 * time.Second // for requests under way
 	flushLimit    = 8 * time.Second // for records to reach the database
-	ackLimit      = 5 * time.Second // for a reply that waits for the database
 )
 
 // serve builds the service, runs it until a signal, and takes it down in the
@@ -58,10 +58,9 @@ func (s *server) serve(ctx context.Context) (err error) {
 	defer closing(store.Close)
 
 	options := s.spoolOptions(space)
-	orphans, err := persist.Orphans(options)
-	if err != nil {
-		s.log.Error("spools left as they are", "error", err)
-		err = nil
+	orphans, unread := persist.Orphans(options)
+	if unread != nil {
+		s.log.Error("spools left as they are", "error", unread)
 	}
 	for _, orphan := range orphans {
 		defer closing(orphan.Close)
@@ -105,7 +104,7 @@ func (s *server) serve(ctx context.Context) (err error) {
 	// space's; what records begins at once and ends last.
 	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRecording()
-	upkeep, _ := errgroup.WithContext(recording)
+	var upkeep errgroup.Group
 	upkeep.Go(func() error { return spool.Run(recording) })
 	group.Go(func() error {
 		if !s.untilAdmitted(working, admit, &admitted) {
@@ -129,7 +128,7 @@ func (s *server) serve(ctx context.Context) (err error) {
 	last := numbers.Close()
 	stopWork()
 	err = errors.Join(err, group.Wait())
-	err = errors.Join(err, s.flush(ctx, loader, spool, *admitted.Load()))
+	s.flush(ctx, loader, spool, *admitted.Load())
 	stopRecording()
 	err = errors.Join(err, upkeep.Wait(), keeper.Release(ctx, last))
 	s.log.Info("stopped", "records", spool.Last(), "loaded", spool.Loaded())
@@ -146,10 +145,10 @@ func (s *server) spoolOptions(space lease.Space) persist.Options {
 	}
 }
 
-// ackLimit bounds the wait for a record only where it can be long.
+// ackLimit bounds a reply's wait for its record where that can be long.
 func (s *server) ackLimit() time.Duration {
 	if s.Ack == persist.AckDatabase {
-		return ackLimit
+		return 5 * time.Second
 	}
 	return 0
 }
@@ -198,9 +197,9 @@ func (s *server) awaitStop(running context.Context, api *httpapi.API) {
 
 // flush loads what is left in the spool. What it cannot load stays there for the
 // next start.
-func (s *server) flush(ctx context.Context, loader *persist.Loader, spool *persist.Spool, admitted error) error {
+func (s *server) flush(ctx context.Context, loader *persist.Loader, spool *persist.Spool, admitted error) {
 	if admitted != nil || spool.Last() == spool.Loaded() {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
 	defer cancel()
@@ -214,7 +213,6 @@ func (s *server) flush(ctx context.Context, loader *persist.Loader, spool *persi
 	if err := loader.Drain(ctx, spool); err != nil {
 		s.log.Warn("records stay in the spool for the next start", "records", spool.Last()-spool.Loaded(), "error", err)
 	}
-	return nil
 }
 
 // dialable is an address that a person can use.

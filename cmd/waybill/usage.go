@@ -18,6 +18,7 @@ usage:
   waybill migrate up      bring the database to this program's schema (the embedded one comes by itself)
   waybill migrate status  tell the schema's version and this program's
   waybill migrate down    undo the last migration, with all the data in its tables
+  waybill migrate force VERSION  note a version after a repair by hand
   waybill decode NUMBER   explain a tracking number, offline
   waybill version
   waybill help

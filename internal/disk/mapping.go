@@ -18,7 +18,7 @@ func Map(f *os.File, size int64) (Mapping, error) {
 	return m, os.NewSyscallError("mmap", err)
 }
 
-// Sync returns when bytes from to, exclusive, to are on the disk. An error is
+// Sync returns when the bytes [from, to) are on the disk. An error is
 // final: the kernel may have dropped what it could not write.
 func (m Mapping) Sync(from, to int64) error {
 	if from >= to {
