@@ -57,8 +57,10 @@ var (
 		Type: "/problems/no-record", Title: "No records can be taken here at the moment",
 		Status: http.StatusServiceUnavailable, retryAfter: "1",
 	}
-	errAway = &problem{Type: "/problems/no-database", Title: "The database cannot be asked at the moment",
-		Status: http.StatusServiceUnavailable, retryAfter: "1"}
+	errAway = &problem{
+		Type: "/problems/no-database", Title: "The database cannot be asked at the moment",
+		Status: http.StatusServiceUnavailable, retryAfter: "1",
+	}
 	errNotReady = &problem{Type: "/problems/not-ready", Title: "Not ready", Status: http.StatusServiceUnavailable, retryAfter: "1"}
 	errDraining = &problem{Type: "/problems/draining", Title: "Draining", Status: http.StatusNotFound}
 	errInternal = &problem{Type: "/problems/internal", Title: "Internal error", Status: http.StatusInternalServerError}

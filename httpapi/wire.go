@@ -93,7 +93,7 @@ func doubt(name, value []byte) int {
 	is := func(s string) bool { return len(name) == len(s) && bytes.EqualFold(name, []byte(s)) }
 	switch {
 	case is("Host"):
-		if len(value) == 0 || !hostBytes(value) {
+		if len(value) == 0 || !all(value, &hostByte) {
 			return isDoubtful
 		}
 		return isHost
@@ -109,25 +109,28 @@ func doubt(name, value []byte) int {
 	return isHarmless
 }
 
-// hostBytes reports whether a Host value is a plain name or address and port.
-func hostBytes(v []byte) bool {
+// all reports whether every byte of v is in a set.
+func all(v []byte, in *[256]bool) bool {
 	for _, c := range v {
-		if !digit(c) && !('a' <= c|0x20 && c|0x20 <= 'z') && c != '.' && c != '-' && c != ':' && c != '[' && c != ']' {
+		if !in[c] {
 			return false
 		}
 	}
 	return true
 }
 
-// Sets of bytes: those of a target, of a token (RFC 9110 section 5.6.2) and of a
+// Sets of bytes: those of a plain host and port, of a target, of a token (RFC 9110 section 5.6.2) and of a
 // field value.
 var (
+	hostByte   = set(func(c byte) bool { return letter(c) || digit(c) || bytes.IndexByte([]byte(".-:[]"), c) >= 0 })
 	targetByte = set(func(c byte) bool { return 0x21 <= c && c <= 0x7e && c != '#' })
 	tokenByte  = set(func(c byte) bool {
-		return digit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
+		return letter(c) || digit(c) || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
 	})
 	valueByte = set(func(c byte) bool { return c == '\t' || 0x20 <= c && c != 0x7f })
 )
+
+func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
 func set(has func(byte) bool) (s [256]bool) {
 	for c := range s {

@@ -114,8 +114,9 @@ func (s *SQLite) load(tx *sql.Tx, b Batch) error {
 	s.feed.batch, s.feed.spool = b, b.Spool.String()
 	defer func() { s.feed.batch = Batch{} }()
 	insert := tx.Stmt(s.insert)
+	defer func() { _ = insert.Close() }() // the end of the transaction closes it, too
 	_, err = insert.Exec()
-	return errors.Join(err, insert.Close())
+	return err
 }
 
 // LoadApart implements Store.
