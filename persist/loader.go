@@ -30,7 +30,7 @@ type LoaderStats struct {
 // How batches grow and failures wait.
 const (
 	batchMost  = 10_000                // records
-	gatherTime = 20 * time.Millisecond // what arrives in this time is loaded together
+	gatherTime = 40 * time.Millisecond // what arrives in this time is loaded together
 	retryFirst = 50 * time.Millisecond // back-off, doubled with each failure, with jitter
 	retryMost  = 5 * time.Second
 	storeLimit = 30 * time.Second // for one batch
