@@ -8,7 +8,8 @@ help: ## Show this
 
 .PHONY: run
 run: ## Serve on :8000, with everything in ./waybill-data
-	$(GO) run ./cmd/waybill
+	$(GO) build -o bin/waybill ./cmd/waybill
+	@exec bin/waybill
 
 .PHONY: test
 test: deps ## All tests, with the race detector, on private servers

@@ -24,6 +24,8 @@ type File struct {
 	workers int
 	lock    *os.File
 
+	created bool // by OpenFile
+
 	mu    sync.Mutex
 	clock pinned
 	state fileState // as it is on disk
@@ -77,7 +79,7 @@ func (f *File) load(configured Space) error {
 	path := filepath.Join(f.dir, fileName)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		configured.ID = uuid.NewString()
+		configured.ID, f.created = uuid.NewString(), true
 		return f.store(fileState{Version: fileVersion, Space: configured})
 	}
 	if err != nil {
@@ -98,6 +100,9 @@ func (f *File) Space() Space {
 	defer f.mu.Unlock()
 	return f.state.Space
 }
+
+// Created reports whether OpenFile found nothing and began a new number space.
+func (f *File) Created() bool { return f.created }
 
 // Name is "file".
 func (f *File) Name() string { return "file" }

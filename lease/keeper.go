@@ -85,9 +85,9 @@ type noWorker struct{ next int64 }
 
 func (e noWorker) Error() string {
 	if e.next == 0 {
-		return "lease: no worker is free"
+		return "no worker is free"
 	}
-	return "lease: no worker is free until " + time.UnixMilli(e.next).UTC().Format(time.RFC3339)
+	return "no worker is free until " + time.UnixMilli(e.next).UTC().Format(time.RFC3339)
 }
 
 // acquire tries a few of the free workers, one after the other.
@@ -129,7 +129,7 @@ func (k *Keeper) claim(ctx context.Context, worker int) (*held, error) {
 	}
 	k.generator.SetClock(h.parts[0].grant.Now)
 	k.use(h)
-	k.log.InfoContext(ctx, "lease acquired", "worker", worker, "from", h.window().From, "until", h.window().Until)
+	k.log.InfoContext(ctx, "lease acquired", "worker", worker, "epoch", h.window().Epoch, "until", time.UnixMilli(h.window().Until).UTC())
 	return h, nil
 }
 

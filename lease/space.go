@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ type Space struct {
 	Form         string    `json:"form"`        // generator.Form.String
 	Authorities  string    `json:"authorities"` // file, redis, postgres or redis+postgres
 }
+
+// ErrSpace is wrapped by Mismatch.
+var ErrSpace = errors.New("another number space")
 
 // NewSpace describes a space without an ID.
 func NewSpace(l generator.Layout, f generator.Form, authorities string) Space {
@@ -46,6 +50,6 @@ func (s Space) Mismatch(configured Space, place string) error {
 	if differ == nil {
 		return nil
 	}
-	return fmt.Errorf("the number space in %s is another one: %s; its numbers would collide with or be misread as these: "+
-		"configure this instance as the space is, or give it a new one", place, strings.Join(differ, "; "))
+	return fmt.Errorf("%w in %s: %s; numbers of the two would collide or be misread: "+
+		"configure this instance as the space is, or give it a new one", ErrSpace, place, strings.Join(differ, "; "))
 }

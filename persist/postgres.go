@@ -39,6 +39,13 @@ func OpenPostgres(ctx context.Context, url string, n Numbers) (*Postgres, error)
 	return &Postgres{pool: pool, numbers: n, buffers: sync.Pool{New: func() any { return new([]byte) }}}, nil
 }
 
+// CheckPostgresURL returns what is wrong with a connection URL, without
+// connecting and without showing its password.
+func CheckPostgresURL(url string) error {
+	_, err := pgxpool.ParseConfig(url)
+	return err
+}
+
 // Enter implements Store.
 func (p *Postgres) Enter(ctx context.Context, space uuid.UUID, definition []byte) (id uuid.UUID, stored []byte, err error) {
 	err = p.transaction(ctx, func(tx pgx.Tx) error {

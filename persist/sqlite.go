@@ -192,6 +192,11 @@ func (s *SQLite) Find(ctx context.Context, id generator.ID) (Record, error) {
 // Close closes the database.
 func (s *SQLite) Close() error {
 	var errs []error
+	for _, statement := range []*sql.Stmt{s.insert, s.find} {
+		if statement != nil {
+			errs = append(errs, statement.Close())
+		}
+	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.Close())
 	}

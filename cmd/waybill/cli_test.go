@@ -72,15 +72,15 @@ func TestTheReadmesTableIsTheProgramsOwn(t *testing.T) {
 func TestEveryFaultOfTheConfigurationIsListedAtOnce(t *testing.T) {
 	bad := []string{
 		"PORT=http", "DATABASE_URL=mysql://x", "REDIS_URL=redis://x", "SECRET_KEY=short", "RECORD_ACK=maybe", "SPOOL_LIMIT=1MiB",
-		"LEASE_CLAIM=1s", "WORKER_BITS=ten", "SEQUENCE_BITS=", "NUMBER_EPOCH=2026", "LOG_LEVEL=loud", "LOG_FORMAT=xml",
+		"LEASE_CLAIM=1s", "WORKER_BITS=ten", "SEQUENCE_BITS=99", "NUMBER_EPOCH=2026", "LOG_LEVEL=loud", "LOG_FORMAT=xml",
 	}
 	code, _, err := command(t, bad)
-	if code != exitUsage || !strings.Contains(err, "the configuration has 11 faults") {
+	if code != exitUsage || !strings.Contains(err, "the configuration is wrong in 12 places") {
 		t.Errorf("%d %s", code, err)
 	}
 	for _, pair := range bad {
-		name, value, _ := strings.Cut(pair, "=")
-		if value != "" && !strings.Contains(err, "  "+name+": ") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name != "SEQUENCE_BITS" && !strings.Contains(err, "  "+name+": ") || !strings.Contains(err, "sequence bits are 99") {
 			t.Errorf("no word about %s in\n%s", pair, err)
 		}
 	}
@@ -115,6 +115,8 @@ func TestConfigurationsAtTheEdges(t *testing.T) {
 		{"NUMBER_EPOCH", "2199-01-01T00:00:00Z", false},
 		{"DATABASE_URL", "postgresql://u:p@h/db", true},
 		{"LOG_LEVEL", "DEBUG", true},
+		{"LOG_LEVEL", "INFO+2", false},
+		{"DATABASE_URL", "postgres://u:p@:notaport/db", false},
 		{"SECRET_KEY", strings.Repeat("k", 16), true},
 		{"SECRET_KEY", strings.Repeat("k", 15), false},
 	} {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -20,13 +19,13 @@ import (
 // variables are the environment as it is given. Help and the README's table are
 // made from their tags.
 type variables struct {
-	Port         string `env:"PORT,default=8000" help:"public listener on all interfaces; 0 picks a free port and logs it"`
+	Port         string `env:"PORT,default=8000" help:"public listener on all interfaces; 0 picks a free port and logs it, at level info"`
 	DataDir      string `env:"DATA_DIR,default=waybill-data" help:"spools, the lease file, and the embedded database when DATABASE_URL is unset"`
 	DatabaseURL  string `env:"DATABASE_URL" help:"Postgres primary; unset: embedded SQLite in DATA_DIR"`
 	RedisURL     string `env:"REDIS_URL" help:"reserved for leases of a fleet: refused until they are there"`
 	SecretKey    string `env:"SECRET_KEY" help:"set: opaque numbers; at least 16 bytes, for ever the same in one number space"`
-	RecordAck    string `env:"RECORD_ACK,default=spool" help:"when a reply is sent: memory, spool (survives kill -9), fsync (survives a power cut), database"`
-	SpoolLimit   string `env:"SPOOL_LIMIT,default=4GiB" help:"disk space for records that wait for the database"`
+	RecordAck    string `env:"RECORD_ACK,default=spool" help:"when a reply is sent: spool (survives kill -9; memory means the same), fsync (survives a power cut), database"`
+	SpoolLimit   string `env:"SPOOL_LIMIT,default=4GiB" help:"disk space for records that wait for the database; at least 128MiB"`
 	LeaseClaim   string `env:"LEASE_CLAIM,default=30m" help:"how far ahead the lease file reserves; after a crash a worker ID rests that long"`
 	WorkerBits   string `env:"WORKER_BITS,default=10" help:"layout of an ID, a property of the number space: bits of the worker"`
 	SequenceBits string `env:"SEQUENCE_BITS,default=12" help:"bits of the number within a millisecond"`
@@ -70,6 +69,8 @@ func loadConfig(ctx context.Context, l envconfig.Lookuper) (c Config, err error)
 	}
 	if v.DatabaseURL != "" && !strings.HasPrefix(v.DatabaseURL, "postgres://") && !strings.HasPrefix(v.DatabaseURL, "postgresql://") {
 		fault("DATABASE_URL", "must begin with postgres://")
+	} else if err := persist.CheckPostgresURL(v.DatabaseURL); v.DatabaseURL != "" && err != nil {
+		fault("DATABASE_URL", "%v", err)
 	}
 	if v.RedisURL != "" {
 		fault("REDIS_URL", "leases from Redis are not in this version: unset it, and run one instance a number space")
@@ -90,14 +91,15 @@ func loadConfig(ctx context.Context, l envconfig.Lookuper) (c Config, err error)
 		fault("LEASE_CLAIM", "%q is no duration from 10s to 24h, such as 30m", v.LeaseClaim)
 	}
 	c.Layout = layout(v, fault)
-	if err := c.LogLevel.UnmarshalText([]byte(v.LogLevel)); err != nil {
+	switch err := c.LogLevel.UnmarshalText([]byte(v.LogLevel)); {
+	case err != nil || strings.ContainsAny(v.LogLevel, "+-"):
 		fault("LOG_LEVEL", "%q is unknown: use debug, info, warn or error", v.LogLevel)
 	}
 	if c.LogFormat = v.LogFormat; c.LogFormat != "" && c.LogFormat != "json" && c.LogFormat != "text" {
 		fault("LOG_FORMAT", "%q is unknown: use json or text", v.LogFormat)
 	}
 	if faults != nil {
-		return Config{}, fmt.Errorf("the configuration has %d faults:\n  %s\n%w", len(faults), strings.Join(faults, "\n  "), errUsage)
+		return Config{}, fmt.Errorf("the configuration is wrong in %d places:\n  %s\n%w", len(faults), strings.Join(faults, "\n  "), errUsage)
 	}
 	return c, nil
 }
@@ -125,8 +127,14 @@ func layout(v variables, fault func(name, format string, args ...any)) generator
 	} else if epoch.After(time.Now()) {
 		fault("NUMBER_EPOCH", "%s is in the future: numbers cannot be issued before it", v.NumberEpoch)
 	}
-	if errors.Join(workerErr, sequenceErr, epochErr) != nil {
-		return generator.Layout{}
+	if workerErr != nil { // so that the others are checked all the same
+		worker = 10
+	}
+	if sequenceErr != nil {
+		sequence = 12
+	}
+	if epochErr != nil {
+		epoch = time.Unix(0, 0)
 	}
 	l, err := generator.NewLayout(worker, sequence, epoch)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/sethvargo/go-envconfig"
 )
@@ -26,5 +27,8 @@ func runDecode(ctx context.Context, args []string, l envconfig.Lookuper, stdout 
 	_, err = fmt.Fprintf(stdout, "number    %s\nid        %d\ntime      %s\nworker    %d\nsequence  %d\norigin    %s\nform      %s\n",
 		c.Form.Format(id, origin), id, c.Layout.Time(id).Format("2006-01-02T15:04:05.000Z07:00"),
 		c.Layout.Worker(id), c.Layout.Sequence(id), origin, c.Form)
+	if err == nil && c.Layout.Time(id).After(time.Now().Add(time.Hour)) {
+		_, err = fmt.Fprintln(stdout, "note      the time is in the future: is SECRET_KEY that of the issuer?")
+	}
 	return err
 }

@@ -145,3 +145,31 @@ func TestAHungDatabaseDoesNotKeepTheServerFromStopping(t *testing.T) {
 		t.Errorf("%v, %v", state, err)
 	}
 }
+
+// In mode database a reply needs the database: without it the service says so to
+// load balancers, and says nothing of where it is.
+func TestWithoutItsDatabaseModeDatabaseIsNotReady(t *testing.T) {
+	server := testenv.Postgres(t)
+	url := server.NewDatabase(t)
+	if _, stderr, code := testenv.Run(t, []string{"DATABASE_URL=" + url}, "migrate", "up"); code != 0 {
+		t.Fatal(stderr)
+	}
+	s := testenv.Waybill(t, "DATABASE_URL="+url, "RECORD_ACK=database")
+	s.WaitReady(t)
+	c := newClient()
+	if !c.next(s.URL) {
+		t.Fatalf("refused %v", c.refused)
+	}
+	server.Kill()
+	if c.next(s.URL) || c.refused[503] != 1 {
+		t.Errorf("answered without the database: %v", c.refused)
+	}
+	status, body, _ := c.get(s.URL + "/readyz")
+	if status != 503 || !strings.Contains(string(body), "cannot be reached") || strings.Contains(string(body), "127.0.0.1") {
+		t.Errorf("%d %s", status, body)
+	}
+	server.Start()
+	eventually(t, 20*time.Second, "numbers again", func() bool { return c.next(s.URL) })
+	c.assertUnique(t)
+	c.assertRecorded(t, s.URL, 10*time.Second)
+}

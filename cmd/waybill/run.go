@@ -69,7 +69,7 @@ func runServe(ctx context.Context, args []string, l envconfig.Lookuper, stdout, 
 		return err
 	}
 	people := isTerminal(stdout)
-	s := &server{Config: c, log: newLogger(c, stderr, people), stop: make(chan os.Signal, 2)}
+	s := &server{Config: c, log: newLogger(c, stderr, isTerminal(stderr)), stop: make(chan os.Signal, 2)}
 	if people {
 		s.greet = func(address string) { fmt.Fprint(stdout, banner(c, address)) }
 	}

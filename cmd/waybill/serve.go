@@ -46,10 +46,13 @@ func (s *server) serve(ctx context.Context) (err error) {
 
 	authority, err := lease.OpenFile(s.DataDir, lease.NewSpace(s.Layout, s.Form, "file"), s.LeaseClaim)
 	if err != nil {
-		return err
+		return fmt.Errorf("DATA_DIR: %w", err)
 	}
 	defer closing(authority.Close)
 	space := authority.Space()
+	if authority.Created() {
+		s.log.Warn("number space created", "dir", s.DataDir, "space", space.ID)
+	}
 
 	store, admit, err := s.openStore(ctx, space)
 	if err != nil {
@@ -83,6 +86,9 @@ func (s *server) serve(ctx context.Context) (err error) {
 		Ready: func() error {
 			if err := *admitted.Load(); err != nil {
 				return err
+			}
+			if s.Ack == persist.AckDatabase && loader.Stats().Err != nil {
+				return errAway // every reply would wait for it in vain
 			}
 			return errors.Join(keeper.Ready(), spool.Ready())
 		},
@@ -159,7 +165,7 @@ func (s *server) untilAdmitted(ctx context.Context, admit func(context.Context) 
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := admit(ctx)
 		if before := *reason.Swap(&err); err != nil && before.Error() != err.Error() && ctx.Err() == nil {
-			s.log.Warn("not ready", "error", err)
+			s.log.Warn("not ready", "error", err, "cause", errors.Unwrap(err))
 		}
 		if err == nil {
 			return true

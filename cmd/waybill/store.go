@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -37,12 +38,25 @@ func (s *server) openStore(ctx context.Context, space lease.Space) (store persis
 	return store, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		if err := checkSchema(ctx, s.DatabaseURL); err != nil {
-			return err
+		err := checkSchema(ctx, s.DatabaseURL)
+		if err == nil {
+			err = enter(ctx, store, space, "the database of DATABASE_URL")
 		}
-		return enter(ctx, store, space, "the database of DATABASE_URL")
+		if err != nil && !errors.Is(err, migrations.ErrSchema) && !errors.Is(err, lease.ErrSpace) {
+			return away{err}
+		}
+		return err
 	}, nil
 }
+
+// errAway is what the world may know of a database that does not answer.
+var errAway = errors.New("the database cannot be reached")
+
+// away hides an error that has addresses in it behind errAway; the log unwraps it.
+type away struct{ cause error }
+
+func (away) Error() string   { return errAway.Error() }
+func (a away) Unwrap() error { return a.cause }
 
 // databasePath is the embedded database's file.
 func (c Config) databasePath() string { return filepath.Join(c.DataDir, "waybill.db") }
