@@ -93,14 +93,21 @@ func TestWithPostgresTheServerWaitsForItsSchemaAndThenRecords(t *testing.T) {
 	t.Logf("%d numbers, %d of them without the database", len(c.numbers), during)
 }
 
-// Two folders are two lease files: on one database they would issue the same
-// numbers.
-func TestASecondSpaceOnTheDatabaseNeverIssues(t *testing.T) {
-	server := testenv.Postgres(t)
-	url := server.NewDatabase(t)
+// migrated is a database with the program's schema.
+func migrated(t *testing.T) (server *testenv.PostgresServer, url string) {
+	t.Helper()
+	server = testenv.Postgres(t)
+	url = server.NewDatabase(t)
 	if _, stderr, code := testenv.Run(t, []string{"DATABASE_URL=" + url}, "migrate", "up"); code != 0 {
 		t.Fatal(stderr)
 	}
+	return server, url
+}
+
+// Two folders are two lease files: on one database they would issue the same
+// numbers.
+func TestASecondSpaceOnTheDatabaseNeverIssues(t *testing.T) {
+	_, url := migrated(t)
 	first := testenv.Waybill(t, "DATABASE_URL="+url)
 	first.WaitReady(t)
 	second := testenv.Waybill(t, "DATABASE_URL="+url)
@@ -118,11 +125,7 @@ func TestASecondSpaceOnTheDatabaseNeverIssues(t *testing.T) {
 
 // A database that hangs is no reason to hang.
 func TestAHungDatabaseDoesNotKeepTheServerFromStopping(t *testing.T) {
-	server := testenv.Postgres(t)
-	url := server.NewDatabase(t)
-	if _, stderr, code := testenv.Run(t, []string{"DATABASE_URL=" + url}, "migrate", "up"); code != 0 {
-		t.Fatal(stderr)
-	}
+	server, url := migrated(t)
 	s := testenv.Waybill(t, "DATABASE_URL="+url)
 	s.WaitReady(t)
 	c := newClient()
@@ -149,11 +152,7 @@ func TestAHungDatabaseDoesNotKeepTheServerFromStopping(t *testing.T) {
 // In mode database a reply needs the database: without it the service says so to
 // load balancers, and says nothing of where it is.
 func TestWithoutItsDatabaseModeDatabaseIsNotReady(t *testing.T) {
-	server := testenv.Postgres(t)
-	url := server.NewDatabase(t)
-	if _, stderr, code := testenv.Run(t, []string{"DATABASE_URL=" + url}, "migrate", "up"); code != 0 {
-		t.Fatal(stderr)
-	}
+	server, url := migrated(t)
 	s := testenv.Waybill(t, "DATABASE_URL="+url, "RECORD_ACK=database")
 	s.WaitReady(t)
 	c := newClient()
