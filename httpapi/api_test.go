@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -312,6 +313,26 @@ func testAFullDiskIs503AndLosesNothing(t *testing.T) {
 			t.Fatalf("%s: %d", n, a.StatusCode)
 		}
 	}
+}
+
+// A failing disk shows as a fault in the spool's mapped file; the process lives,
+// and refuses from then on.
+func TestAFailedDiskIs503(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		var dir string
+		s := start(t, func(_ *Config, o *persist.Options) { o.Ack, dir = persist.AckFsync, o.Dir })
+		if a := s.do(t, "GET", "/next-tracking-number?"+theOriginalsQuery); a.StatusCode != 200 {
+			t.Fatalf("%d %s", a.StatusCode, a.body)
+		}
+		segments, err := filepath.Glob(filepath.Join(dir, "*", "*.segment"))
+		if err != nil || len(segments) != 1 || os.Truncate(segments[0], 0) != nil {
+			t.Fatalf("%v, %v", segments, err)
+		}
+		for range 2 {
+			assertProblem(t, s.do(t, "GET", "/next-tracking-number?"+theOriginalsQuery), 503, "no-record")
+		}
+		assertProblem(t, s.do(t, "GET", "/readyz"), 503, "not-ready")
+	})
 }
 
 // A reply that waits for the database is refused when that does not come; the
