@@ -42,7 +42,7 @@ type term struct {
 	window Window        // as it began
 	worker uint64        // in its place in an ID
 	ended  error         // why no window is in use; nil in a term that has one
-	before *term         // the one that this replaced, without its own before
+	before *Window       // the window that this one replaced
 	limit  atomic.Uint64 // the first state beyond the window; only grows
 	_      [cacheLine]byte
 	last   atomic.Uint64 // the last state that was taken

@@ -41,7 +41,8 @@ func (g *Generator) Use(w Window) (last int64) {
 	next := &term{window: Window{Worker: w.Worker, From: from, Until: until, Epoch: w.Epoch}, worker: worker}
 	start := l.state(from)
 	if old.ended == nil {
-		next.before = &term{window: old.window}
+		before := old.window // a copy: the chain of terms is not kept
+		next.before = &before
 		last = g.end(old)
 		start = max(start, l.state(last+1))
 	}
@@ -60,7 +61,8 @@ func (g *Generator) Close() (last int64) {
 	old := g.term.Load()
 	next := ended(ErrClosed)
 	if old.ended == nil {
-		next.before = &term{window: old.window}
+		before := old.window // a copy: the chain of terms is not kept
+		next.before = &before
 		last = g.end(old)
 	}
 	g.term.Store(next)
@@ -91,7 +93,7 @@ func (g *Generator) Epoch(id ID) int64 {
 	t := g.term.Load()
 	ms := g.layout.UnixMilli(id)
 	if t.before != nil && (t.ended != nil || t.window.Worker != g.layout.Worker(id) || ms < t.window.From) {
-		return t.before.window.Epoch
+		return t.before.Epoch
 	}
 	return t.window.Epoch
 }

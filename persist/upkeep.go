@@ -65,12 +65,12 @@ func (s *Spool) prepareSegment() bool {
 	s.mu.Lock()
 	ready, ordinal := s.next != nil, s.ordinal+1
 	s.mu.Unlock()
+	if ready {
+		return true
+	}
 	bytes := s.Bytes()
 	for _, other := range s.options.Beside {
 		bytes += other.Bytes()
-	}
-	if ready {
-		return true
 	}
 	var next *segment
 	var err error
