@@ -32,13 +32,15 @@ var arrows = map[string][]string{
 // homes are the only packages that may import a third party's.
 var homes = map[string][]string{
 	"github.com/julienschmidt/httprouter":  {"waybill/httpapi"},
-	"github.com/jackc/pgx/v5":              {"waybill/persist", "waybill/migrations"},
+	"github.com/jackc/pgx/v5":              {"waybill/lease", "waybill/persist", "waybill/migrations"},
+	"github.com/redis/go-redis/v9":         {"waybill/lease"},
+	"github.com/bsm/redislock":             {"waybill/lease"},
 	"modernc.org/sqlite":                   {"waybill/persist"},
 	"github.com/golang-migrate/migrate/v4": {"waybill/migrations"},
 	"github.com/sethvargo/go-envconfig":    {"waybill/cmd/waybill"},
 	"github.com/google/uuid":               {"waybill/cmd/waybill", "waybill/httpapi", "waybill/lease", "waybill/persist"},
 	"golang.org/x/sync":                    {"waybill/cmd/waybill"},
-	"golang.org/x/sys":                     {"waybill/internal/disk"},
+	"golang.org/x/sys":                     {"waybill/internal/disk", "waybill/lease"},
 	"golang.org/x/term":                    {"waybill/cmd/waybill"},
 }
 

@@ -19,8 +19,6 @@ import (
 type Config struct {
 	Generator *generator.Generator
 	Form      generator.Form
-	Spool     *persist.Spool
-	Lookup    *persist.Lookup
 	Ready     func() error  // nil when numbers can be issued and recorded, otherwise the reason
 	AckLimit  time.Duration // how long a reply may wait for its record; 0 for no limit
 	Log       *slog.Logger
@@ -29,10 +27,22 @@ type Config struct {
 // API answers requests. Its methods may be called concurrently.
 type API struct {
 	Config
+	records  atomic.Pointer[Records]
 	draining atomic.Bool
 	access   accessLog
 	calls    sync.Pool // of *call
 }
+
+// Records is where numbers are recorded and looked up.
+type Records struct {
+	Spool  *persist.Spool
+	Lookup *persist.Lookup
+}
+
+// Open lets the API record and look up. Until then, as long as the stores of the
+// number space are not known, it answers 503. Call it before the generator has a
+// window.
+func (a *API) Open(r Records) { a.records.Store(&r) }
 
 // New returns an API.
 func New(c Config) *API {

@@ -95,8 +95,8 @@ func start(t *testing.T, change func(*Config, *persist.Options)) *service {
 	if s.spool, err = persist.NewSpool(options); err != nil {
 		t.Fatal(err)
 	}
-	config.Spool, config.Lookup = s.spool, persist.NewLookup(nothing{}, s.spool)
 	s.api = New(config)
+	s.api.Open(Records{Spool: s.spool, Lookup: persist.NewLookup(nothing{}, s.spool)})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.spool.Run(ctx) })
@@ -433,7 +433,9 @@ func BenchmarkIssue(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = spool.Run(ctx) }()
-	h := New(Config{Generator: g, Spool: spool, Log: o.Log}).Public()
+	a := New(Config{Generator: g, Log: o.Log})
+	a.Open(Records{Spool: spool})
+	h := a.Public()
 	r := httptest.NewRequest("GET", "/next-tracking-number?"+strings.Replace(theOriginalsQuery, "+", "%2B", 1), nil)
 	w := &discard{header: http.Header{}}
 	b.ReportAllocs()

@@ -55,7 +55,7 @@ func (a *API) issueTo(ctx context.Context, c *call) (ms int64, err error) {
 		return 0, err
 	}
 	c.record.ID, c.record.Epoch = id, a.Generator.Epoch(id)
-	if err := a.Spool.Append(ctx, &c.record); err != nil {
+	if err := a.records.Load().Spool.Append(ctx, &c.record); err != nil { // there is no window before there are records
 		return 0, err
 	}
 	ms = a.Generator.Layout().UnixMilli(id)

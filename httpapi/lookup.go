@@ -31,9 +31,13 @@ func (a *API) find(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	records := a.records.Load()
+	if records == nil {
+		return errNotReady
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), findLimit)
 	defer cancel()
-	record, state, err := a.Lookup.Find(ctx, id)
+	record, state, err := records.Lookup.Find(ctx, id)
 	if err != nil {
 		return err
 	}

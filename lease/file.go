@@ -26,9 +26,10 @@ type File struct {
 
 	created bool // by OpenFile
 
-	mu    sync.Mutex
-	clock pinned
-	state fileState // as it is on disk
+	mu     sync.Mutex
+	clock  pinned
+	state  fileState // as it is on disk
+	newest Token     // the last that was granted a window by this process
 }
 
 // fileState is the file's content, JSON so that an operator can read it.
@@ -111,19 +112,19 @@ func (f *File) Name() string { return "file" }
 // generator's clock to the machine's after a suspension.
 func (f *File) Period() time.Duration { return filePeriod }
 
-// Free lists the workers whose windows are past, lowest first.
-func (f *File) Free(context.Context) (workers []int, next int64, err error) {
+// Free implements Authority.
+func (f *File) Free(context.Context, Instance) (v Vacancy, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := f.clock.now()
+	v.Now = f.clock.now()
 	for worker := range f.workers {
-		if until := f.state.Workers[worker].Until; until <= now {
-			workers = append(workers, worker)
-		} else if next == 0 || until < next {
-			next = until
+		if until := f.state.Workers[worker].Until; until <= v.Now {
+			v.Workers = append(v.Workers, worker)
+		} else if v.Next == 0 || until < v.Next {
+			v.Next = until
 		}
 	}
-	return workers, next, nil
+	return v, nil
 }
 
 // Grant stores a window before it returns it. An extension is stored only when
@@ -150,6 +151,7 @@ func (f *File) Grant(_ context.Context, c Claim) (Grant, error) {
 	if err := f.set(c.Worker, held); err != nil {
 		return Grant{}, err
 	}
+	f.newest = c.Token
 	return held.grant(c.Worker, now), nil
 }
 
@@ -161,11 +163,25 @@ func (f *File) Trim(_ context.Context, worker int, token Token, until int64) err
 	if held.Token != token {
 		return ErrLost
 	}
-	if until < held.From || until >= held.Until {
+	if until >= held.Until {
 		return nil // nothing to give back
 	}
-	held.Until = until
+	held.Until = max(held.From, until)
 	return f.set(worker, held)
+}
+
+// Holders implements Authority. The file does not tell of instances: there is
+// only this one.
+func (f *File) Holders(context.Context) (h Holders, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h.Now = f.clock.now()
+	for worker, c := range f.state.Workers {
+		if c.Until > h.Now {
+			h.Windows = append(h.Windows, Holder{Worker: worker, From: c.From, Until: c.Until, Held: c.Token == f.newest})
+		}
+	}
+	return h, nil
 }
 
 // Close unlocks the directory. Windows that were not trimmed stay parked.

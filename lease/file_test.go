@@ -45,11 +45,11 @@ func grant(t testing.TB, f *File, c Claim) Grant {
 
 func firstFree(t testing.TB, f *File) int {
 	t.Helper()
-	workers, _, err := f.Free(context.Background())
-	if err != nil || len(workers) == 0 {
+	v, err := f.Free(context.Background(), Instance{})
+	if err != nil || len(v.Workers) == 0 {
 		t.Fatalf("no worker is free: %v", err)
 	}
-	return workers[0]
+	return v.Workers[0]
 }
 
 func TestASecondProcessOnTheFolderIsToldWhoHasIt(t *testing.T) {
@@ -110,17 +110,17 @@ func TestAClockThatWentBackCannotEnterOldWindows(t *testing.T) {
 		_ = f.Close()
 		f = openFile(t, dir, 1)
 		f.stepTo(now.Add(step))
-		workers, next, err := f.Free(context.Background())
+		v, err := f.Free(context.Background(), Instance{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(workers) == 0 {
-			if next <= now.Add(step).UnixMilli() {
-				t.Errorf("nothing is free until %d, which is past", next)
+		if len(v.Workers) == 0 {
+			if v.Next <= now.Add(step).UnixMilli() {
+				t.Errorf("nothing is free until %d, which is past", v.Next)
 			}
 			continue
 		}
-		windows = append(windows, grant(t, f, Claim{Worker: workers[0], Token: NewToken(), Number: 1}).Window)
+		windows = append(windows, grant(t, f, Claim{Worker: v.Workers[0], Token: NewToken(), Number: 1}).Window)
 	}
 	if len(windows) < 3 {
 		t.Fatalf("only %d grants", len(windows))
@@ -170,12 +170,12 @@ func TestATrimNeverLengthensOrReachesBelowTheWindow(t *testing.T) {
 	f := openFile(t, t.TempDir(), 10)
 	token := NewToken()
 	w := grant(t, f, Claim{Worker: 0, Token: token, Number: 1}).Window
-	for _, until := range []int64{w.From - 1, w.Until, w.Until + 1000} {
-		if err := f.Trim(context.Background(), 0, token, until); err != nil {
+	for _, step := range []struct{ to, want int64 }{{w.Until + 1000, w.Until}, {w.Until, w.Until}, {w.From - 1, w.From}} {
+		if err := f.Trim(context.Background(), 0, token, step.to); err != nil {
 			t.Fatal(err)
 		}
-		if got := f.state.Workers[0].Until; got != w.Until {
-			t.Errorf("trim to %d made it %d", until, got)
+		if got := f.state.Workers[0].Until; got != step.want {
+			t.Errorf("trim to %d made it %d, not %d", step.to, got, step.want)
 		}
 	}
 }

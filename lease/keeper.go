@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -13,235 +12,219 @@ import (
 )
 
 // Keeper acquires a worker from all its authorities, keeps its window extended
-// and hands the intersection to the generator.
+// and hands the intersection to the generator. It is the thin loop around core:
+// it asks, waits and hands on, and decides nothing.
 type Keeper struct {
 	authorities []Authority // the first one's clock is the generator's
+	names       []string
 	generator   *generator.Generator
 	log         *slog.Logger
+	self        Instance
+	issued      func() uint64
+	suspension  suspension
+	start       time.Time
 
-	mu     sync.Mutex
-	status Status
-	held   *held // nil unless live
+	mu       sync.Mutex
+	core     *core
+	status   Status               // of the last step
+	answered map[string]time.Time // by authority: the last answer
+	offset   *int64
 }
 
-// State is what a keeper is doing.
-type State string
-
-// The states of a keeper; see the package comment.
-const (
-	Starting State = "starting" // no window yet
-	Standby  State = "standby"  // no worker is free
-	Live     State = "live"     // a window is held
-	Draining State = "draining" // stopping: the window is kept, not extended
-	Released State = "released" // given back
-)
-
-// Status is what operators are told. Window is empty unless one is held.
-type Status struct {
-	State   State
-	Window  generator.Window // the intersection
-	Refresh time.Time        // the last successful grant
-	Err     error            // what the authorities failed with when last asked
+// Config is what a keeper works with.
+type Config struct {
+	Generator   *generator.Generator
+	Authorities []Authority // at least one; the first one's clock is the generator's
+	Self        Instance    // who other operators see
+	Issued      func() uint64
+	Log         *slog.Logger
 }
 
-// Back-off of failed attempts, with full jitter.
-const (
-	retryFirst = 100 * time.Millisecond
-	retryMost  = time.Second     // a standby takes over within that of a worker's becoming free
-	callLimit  = 5 * time.Second // for one question to one authority
+// callLimit bounds one question to one authority.
+const callLimit = 5 * time.Second
 
-	triesPerRound = 16 // occupied workers, before a back-off
-)
-
-// NewKeeper returns a keeper that holds nothing yet. There must be at least one
-// authority.
-func NewKeeper(g *generator.Generator, log *slog.Logger, authorities ...Authority) *Keeper {
-	return &Keeper{authorities: authorities, generator: g, log: log, status: Status{State: Starting}}
+// NewKeeper returns a keeper that holds nothing yet.
+func NewKeeper(c Config) *Keeper {
+	k := &Keeper{
+		authorities: c.Authorities, generator: c.Generator, log: c.Log, self: c.Self, issued: c.Issued,
+		start: time.Now(), answered: map[string]time.Time{},
+	}
+	var periods []time.Duration
+	for _, a := range c.Authorities {
+		k.names, periods = append(k.names, a.Name()), append(periods, a.Period())
+	}
+	k.core = newCore(periods, system{})
+	k.status = k.core.status(k.names)
+	return k
 }
+
+// suspensionCheck is how often the machine is asked whether it was suspended.
+const suspensionCheck = 250 * time.Millisecond
 
 // Run acquires, extends and re-acquires until ctx ends; the window is then still
-// held. It may be called once.
+// held. It fails with ErrCloned when this process exists twice. It may be called
+// once.
 func (k *Keeper) Run(ctx context.Context) error {
-	retry := retryFirst
-	for ctx.Err() == nil {
-		h, err := k.acquire(ctx)
-		if err != nil {
-			k.failed(ctx, err)
-			pause(ctx, rand.N(retry))
-			retry = min(2*retry, retryMost)
-			continue
-		}
-		retry = retryFirst
-		k.keep(ctx, h)
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.status.State = Draining
-	return nil
-}
-
-// noWorker says that all workers are taken.
-type noWorker struct{ next int64 }
-
-func (e noWorker) Error() string {
-	if e.next == 0 {
-		return "no worker is free"
-	}
-	return "no worker is free until " + time.UnixMilli(e.next).UTC().Format(time.RFC3339)
-}
-
-// acquire tries a few of the free workers, one after the other.
-func (k *Keeper) acquire(ctx context.Context) (*held, error) {
-	first := k.authorities[0]
-	call, cancel := context.WithTimeout(ctx, callLimit)
-	workers, next, err := first.Free(call)
-	cancel()
-	if err != nil {
-		return nil, fmt.Errorf("lease: ask %s for free workers: %w", first.Name(), err)
-	}
-	for _, worker := range workers[:min(len(workers), triesPerRound)] {
-		h, err := k.claim(ctx, worker)
-		if errors.Is(err, ErrOccupied) {
-			continue // somebody was faster
-		}
-		return h, err
-	}
-	if len(workers) > 0 {
-		return nil, ErrOccupied
-	}
-	return nil, noWorker{next}
-}
-
-// claim asks every authority for one worker under a fresh token and starts
-// issuing in the intersection. What was granted before a refusal is given back.
-func (k *Keeper) claim(ctx context.Context, worker int) (*held, error) {
-	h := &held{worker: worker, token: NewToken(), parts: make([]part, len(k.authorities))}
-	floor := int64(0)
-	for i, a := range k.authorities {
-		if err := h.ask(ctx, a, i, floor); err != nil {
-			return nil, errors.Join(err, k.giveBack(ctx, h, floor))
-		}
-		floor = max(floor, h.parts[i].grant.Window.From)
-	}
-	if h.window().Empty() {
-		return nil, errors.Join(fmt.Errorf("lease: the authorities' windows of worker %d do not meet", worker),
-			k.giveBack(ctx, h, floor))
-	}
-	k.generator.SetClock(h.parts[0].grant.Now)
-	k.use(h)
-	k.log.InfoContext(ctx, "lease acquired", "worker", worker, "epoch", h.window().Epoch, "until", time.UnixMilli(h.window().Until).UTC())
-	return h, nil
-}
-
-// keep extends h until it is lost or ctx ends.
-func (k *Keeper) keep(ctx context.Context, h *held) {
-	retry := retryFirst
-	for {
-		i := h.next()
-		pause(ctx, time.Until(h.parts[i].due))
-		if ctx.Err() != nil {
-			return
-		}
-		err := h.ask(ctx, k.authorities[i], i, 0)
-		switch {
-		case errors.Is(err, ErrLost):
-			k.failed(ctx, h.err())
-			return // the window stays in use until another replaces it
-		case err != nil:
-			k.failed(ctx, h.err())
-			h.parts[i].due = time.Now().Add(rand.N(retry))
-			retry = min(2*retry, retryMost)
-		default:
-			retry = retryFirst
-			if i == 0 {
-				k.generator.SetClock(h.parts[0].grant.Now)
+	asking, cancel := context.WithCancel(ctx)
+	results := make(chan event)
+	var calls sync.WaitGroup
+	defer calls.Wait() // after cancel: nobody reads their results
+	defer cancel()
+	beside := func(call func(context.Context) event) {
+		calls.Go(func() {
+			select {
+			case results <- call(asking):
+			case <-asking.Done():
 			}
-			k.use(h)
+		})
+	}
+	for queue := []event{tick{}}; ; {
+		var wake time.Duration
+		for ; len(queue) > 0; queue = queue[1:] {
+			var effects []effect
+			effects, wake = k.step(queue[0])
+			for _, e := range effects {
+				follow, err := k.do(ctx, e, beside)
+				if err != nil {
+					return err
+				}
+				if follow != nil {
+					queue = append(queue, follow)
+				}
+			}
+		}
+		timer := time.NewTimer(min(wake, suspensionCheck))
+		select {
+		case e := <-results:
+			queue = append(queue, e)
+		case <-timer.C:
+			queue = append(queue, tick{})
+		case <-ctx.Done():
+			timer.Stop()
+			k.step(stop{})
+			return nil
+		}
+		timer.Stop()
+		if gap := k.suspension.gap(); gap > 0 {
+			k.generator.SetClock(k.generator.Now() + gap.Milliseconds()) // before anything else is issued
+			k.log.WarnContext(ctx, "machine was suspended", "seconds", gap.Seconds())
+			queue = append(queue, slept{})
 		}
 	}
 }
 
-// use hands the window on, and notes it.
-func (k *Keeper) use(h *held) {
-	k.generator.Use(h.window())
+// step lets the core decide and keeps what operators may see.
+func (k *Keeper) step(e event) (effects []effect, wake time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.held = h
-	k.status = Status{State: Live, Window: h.window(), Refresh: time.Now(), Err: h.err()}
+	now := k.now()
+	if a, ok := e.(answer); ok && a.err == nil {
+		k.answered[k.names[a.authority]] = time.Now()
+		if a.authority == 0 {
+			offset := a.grant.Now - wallClock().UnixMilli()
+			k.offset = &offset
+		}
+	}
+	effects = k.core.step(now, e)
+	k.status = k.core.status(k.names)
+	return effects, k.core.wake() - now
 }
 
-// failed notes an error, and logs it when it is news.
-func (k *Keeper) failed(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return
+// now is the core's clock.
+func (k *Keeper) now() time.Duration { return time.Since(k.start) + k.suspension.total() }
+
+// do carries out an effect. Questions are asked beside the loop; what the
+// generator answers is the event to go on with.
+func (k *Keeper) do(ctx context.Context, e effect, beside func(func(context.Context) event)) (event, error) {
+	switch e := e.(type) {
+	case askFree:
+		beside(func(ctx context.Context) event { return k.ask(ctx, e) })
+	case askGrant:
+		beside(func(ctx context.Context) event { return k.claim(ctx, e) })
+	case askTrim:
+		beside(func(ctx context.Context) event { return k.trim(ctx, e) })
+	case anchor:
+		k.generator.SetClock(e.now)
+	case use:
+		if last := k.generator.Use(e.window); last > 0 {
+			return replaced{last}, nil
+		}
+	case note:
+		k.log.Log(ctx, e.level, e.message, e.fields...)
+	case halt:
+		k.generator.Close()
+		return nil, e.err
 	}
-	k.mu.Lock()
-	news := k.status.Err == nil || k.status.Err.Error() != err.Error()
-	k.status.Err = err
-	if _, none := errors.AsType[noWorker](err); none && k.held == nil {
-		k.status.State = Standby
-	}
-	k.mu.Unlock()
-	if news {
-		k.log.WarnContext(ctx, "lease not acquired or extended", "error", err)
-	}
+	return nil, nil
 }
 
-// Status is the keeper's state at this moment.
-func (k *Keeper) Status() Status {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.status
+func (k *Keeper) ask(ctx context.Context, e askFree) event {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	a := k.authorities[e.authority]
+	free, err := a.Free(ctx, k.self)
+	if err != nil {
+		err = fmt.Errorf("ask %s for free workers: %w", a.Name(), err)
+	}
+	return vacancy{e.authority, free, err}
 }
 
-// Ready returns nil when numbers can be issued, and otherwise why not.
+func (k *Keeper) claim(ctx context.Context, e askGrant) event {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	a, sent := k.authorities[e.authority], k.now()
+	e.claim.Holder, e.claim.Report = k.self, k.report(a.Name())
+	grant, err := a.Grant(ctx, e.claim)
+	if err != nil {
+		err = fmt.Errorf("worker %d from %s: %w", e.claim.Worker, a.Name(), err)
+	}
+	return answer{e.claim.Token, e.authority, e.claim.Number, sent, grant, err}
+}
+
+func (k *Keeper) trim(ctx context.Context, e askTrim) event {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	a := k.authorities[e.authority]
+	err := a.Trim(ctx, e.worker, e.token, e.until)
+	if err != nil && !errors.Is(err, ErrLost) {
+		err = fmt.Errorf("give worker %d back to %s: %w", e.worker, a.Name(), err)
+	}
+	return trimmed{e.token, e.authority, err}
+}
+
+// Ready returns nil when numbers can be issued, and otherwise why not, in words
+// that the world may know.
 func (k *Keeper) Ready() error {
-	status, err := k.Status(), k.generator.Ready()
-	switch {
-	case status.State != Live && status.Err != nil:
-		return fmt.Errorf("lease: %s: %w", status.State, status.Err)
-	case status.State != Live:
-		return fmt.Errorf("lease: %s", status.State)
-	case err != nil && status.Err != nil:
-		return fmt.Errorf("%w: %w", err, status.Err)
+	issuing, status := k.generator.Ready(), k.Status()
+	if issuing == nil && status.State != Draining && status.State != Released {
+		return nil
 	}
-	return err
+	reason := string(status.State)
+	if status.err != nil {
+		reason += ": " + Public(status.err)
+	}
+	if issuing == nil {
+		return fmt.Errorf("lease: %s", reason)
+	}
+	return fmt.Errorf("lease: %s: %w", reason, issuing)
 }
 
 // Release gives back what follows last, the timestamp that Generator.Close
 // returned. Call it after Run has returned and the generator was closed.
 func (k *Keeper) Release(ctx context.Context, last int64) error {
 	k.mu.Lock()
-	h := k.held
-	k.held, k.status = nil, Status{State: Released}
+	trims := k.core.release(last)
+	k.status = Status{State: Released}
 	k.mu.Unlock()
-	if h == nil {
-		return nil
+	failed := make([]error, len(trims))
+	var calls sync.WaitGroup
+	for i, t := range trims {
+		calls.Go(func() {
+			if e := k.trim(ctx, t).(trimmed); !errors.Is(e.err, ErrLost) {
+				failed[i] = e.err
+			}
+		})
 	}
-	return k.giveBack(ctx, h, max(last+1, h.window().From)) // last is 0 when nothing was issued
-}
-
-// giveBack trims what every authority granted to until.
-func (k *Keeper) giveBack(ctx context.Context, h *held, until int64) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
-	defer cancel()
-	var errs []error
-	for i, a := range k.authorities {
-		if h.parts[i].grant.Window.Empty() {
-			continue
-		}
-		if err := a.Trim(ctx, h.worker, h.token, until); err != nil && !errors.Is(err, ErrLost) {
-			errs = append(errs, fmt.Errorf("lease: give worker %d back to %s: %w", h.worker, a.Name(), err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	calls.Wait()
+	return errors.Join(failed...)
 }

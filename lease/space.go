@@ -1,12 +1,15 @@
 package lease
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"waybill/generator"
+
+	"github.com/google/uuid"
 )
 
 // Space is what all instances of one number space must agree on: were they to
@@ -17,8 +20,37 @@ type Space struct {
 	Epoch        time.Time `json:"epoch"`
 	WorkerBits   int       `json:"worker_bits"`
 	SequenceBits int       `json:"sequence_bits"`
-	Form         string    `json:"form"`        // generator.Form.String
-	Authorities  string    `json:"authorities"` // file, redis, postgres or redis+postgres
+	Form         string    `json:"form"`               // generator.Form.String
+	Authorities  string    `json:"authorities"`        // file, redis, postgres or redis+postgres
+	Window       Duration  `json:"window,omitempty"`   // what a grant of Redis lasts, and its quarantine: LEASE_WINDOW
+	Replicas     int       `json:"replicas,omitempty"` // of Redis, that confirm a grant of a redis space
+}
+
+// The sets of authorities that a space can have.
+const (
+	ByFile             = "file"
+	ByRedis            = "redis"
+	ByPostgres         = "postgres"
+	ByRedisAndPostgres = "redis+postgres"
+)
+
+// Duration is a time.Duration that reads 60s in JSON.
+type Duration time.Duration
+
+// Duration is d as the standard library has it.
+func (d Duration) Duration() time.Duration { return time.Duration(d) }
+
+// String is as time.Duration's.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
 }
 
 // ErrSpace is wrapped by Mismatch.
@@ -28,6 +60,37 @@ var ErrSpace = errors.New("another number space")
 func NewSpace(l generator.Layout, f generator.Form, authorities string) Space {
 	return Space{Epoch: l.Epoch(), WorkerBits: l.WorkerBits(), SequenceBits: l.SequenceBits(), Form: f.String(), Authorities: authorities}
 }
+
+// spaceNames is the namespace of IDs that follow from a space's definition.
+var spaceNames = uuid.MustParse("0ccca0a4-6d1c-4b39-8f31-9ba9a6b4b4a5")
+
+// Derived is the space with the ID that follows from what its numbers mean. A
+// space that only Redis knows has such a one: it must survive Redis's memory.
+func (s Space) Derived() Space {
+	s.ID = ""
+	meaning := s
+	meaning.Window, meaning.Replicas = 0, 0 // of the protocol, not of the numbers
+	s.ID = uuid.NewSHA1(spaceNames, []byte(meaning.definition())).String()
+	return s
+}
+
+// Numbers is the space without what only the lease protocol needs.
+func (s Space) Numbers() Space {
+	s.Window, s.Replicas = 0, 0
+	return s
+}
+
+// definition is the space as the stores keep and compare it.
+func (s Space) definition() string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // strings, numbers and a time
+	}
+	return string(text)
+}
+
+// fenced reports whether Postgres fences whatever Redis may forget.
+func (s Space) fenced() bool { return s.Authorities == ByRedisAndPostgres }
 
 // Mismatch returns an error that names everything in which an instance's
 // configuration, configured, differs from the space s as it is stored in the
@@ -46,7 +109,9 @@ func (s Space) Mismatch(configured Space, place string) error {
 	compare("WORKER_BITS", s.WorkerBits, configured.WorkerBits)
 	compare("SEQUENCE_BITS", s.SequenceBits, configured.SequenceBits)
 	compare("the form (SECRET_KEY)", s.Form, configured.Form)
-	compare("the lease", s.Authorities, configured.Authorities)
+	compare("the lease (which of REDIS_URL and DATABASE_URL are set)", s.Authorities, configured.Authorities)
+	compare("LEASE_WINDOW", s.Window, configured.Window)
+	compare("REDIS_REPLICAS", s.Replicas, configured.Replicas)
 	if differ == nil {
 		return nil
 	}

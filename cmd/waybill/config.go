@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"waybill/generator"
+	"waybill/lease"
 	"waybill/persist"
 
 	"github.com/sethvargo/go-envconfig"
@@ -22,11 +23,15 @@ type variables struct {
 	Port         string `env:"PORT,default=8000" help:"public listener on all interfaces; 0 picks a free port and logs it, at level info"`
 	DataDir      string `env:"DATA_DIR,default=waybill-data" help:"spools, the lease file, and the embedded database when DATABASE_URL is unset"`
 	DatabaseURL  string `env:"DATABASE_URL" help:"Postgres primary; unset: embedded SQLite in DATA_DIR"`
-	RedisURL     string `env:"REDIS_URL" help:"reserved for leases of a fleet: refused until they are there"`
+	RedisURL     string `env:"REDIS_URL" help:"leases of a fleet: redis:// or rediss://, further nodes of a cluster or Sentinels as ?addr=host:port, a Sentinel's master as master_name=…"`
+	RedisTLS     string `env:"REDIS_TLS,default=verify" help:"for rediss://: verify, pin:SHA-256 of the server's public key in hexadecimal, or insecure"`
+	RedisReplica string `env:"REDIS_REPLICAS,default=0" help:"replicas that confirm each grant when Redis is the only lease; a property of the number space"`
 	SecretKey    string `env:"SECRET_KEY" help:"set: opaque numbers; at least 16 bytes, for ever the same in one number space"`
 	RecordAck    string `env:"RECORD_ACK,default=spool" help:"when a reply is sent: spool (survives kill -9; memory means the same), fsync (survives a power cut), database"`
 	SpoolLimit   string `env:"SPOOL_LIMIT,default=4GiB" help:"disk space for records that wait for the database; at least 128MiB"`
-	LeaseClaim   string `env:"LEASE_CLAIM,default=30m" help:"how far ahead the lease file reserves; after a crash a worker ID rests that long"`
+	LeaseWindow  string `env:"LEASE_WINDOW,default=60s" help:"how long an instance can run without Redis, and a worker ID of a crashed one rests there; a property of the number space"`
+	LeaseClaim   string `env:"LEASE_CLAIM,default=30m" help:"the same for Postgres, or the lease file of a single instance"`
+	Instance     string `env:"INSTANCE" help:"this instance's name for operators; unset: host:port"`
 	WorkerBits   string `env:"WORKER_BITS,default=10" help:"layout of an ID, a property of the number space: bits of the worker"`
 	SequenceBits string `env:"SEQUENCE_BITS,default=12" help:"bits of the number within a millisecond"`
 	NumberEpoch  string `env:"NUMBER_EPOCH,default=2026-01-01T00:00:00Z" help:"time 0 of the IDs"`
@@ -39,13 +44,19 @@ type Config struct {
 	Port        int
 	DataDir     string
 	DatabaseURL string // empty: embedded
-	Layout      generator.Layout
-	Form        generator.Form
-	Ack         persist.Ack
-	SpoolLimit  int64 // bytes
-	LeaseClaim  time.Duration
-	LogLevel    slog.Level
-	LogFormat   string
+	RedisURL    string // empty: leases are Postgres's, or the file's
+	RedisTLS    string
+	Instance    string // empty: made from the address
+
+	RedisReplicas int
+	LeaseWindow   time.Duration
+	Layout        generator.Layout
+	Form          generator.Form
+	Ack           persist.Ack
+	SpoolLimit    int64 // bytes
+	LeaseClaim    time.Duration
+	LogLevel      slog.Level
+	LogFormat     string
 }
 
 // segmentSize is the size of a spool's segments.
@@ -72,8 +83,20 @@ func loadConfig(ctx context.Context, l envconfig.Lookuper) (c Config, err error)
 	} else if err := persist.CheckPostgresURL(v.DatabaseURL); v.DatabaseURL != "" && err != nil {
 		fault("DATABASE_URL", "%v", err)
 	}
+	c.RedisURL, c.RedisTLS, c.Instance = v.RedisURL, v.RedisTLS, v.Instance
 	if v.RedisURL != "" {
-		fault("REDIS_URL", "leases from Redis are not in this version: unset it, and run one instance a number space")
+		if err := lease.CheckRedisURL(v.RedisURL, v.RedisTLS); err != nil {
+			fault("REDIS_URL, REDIS_TLS", "%v", err)
+		}
+	}
+	if c.RedisReplicas, err = strconv.Atoi(v.RedisReplica); err != nil || c.RedisReplicas < 0 || c.RedisReplicas > 16 {
+		fault("REDIS_REPLICAS", "%q is no number from 0 to 16", v.RedisReplica)
+	}
+	if c.LeaseWindow, err = time.ParseDuration(v.LeaseWindow); err != nil || c.LeaseWindow < 2*time.Second || c.LeaseWindow > 10*time.Minute {
+		fault("LEASE_WINDOW", "%q is no duration from 2s to 10m, such as 60s", v.LeaseWindow)
+	}
+	if len(v.Instance) > 200 {
+		fault("INSTANCE", "has %d bytes: use 200 or fewer", len(v.Instance))
 	}
 	if c.Form, err = form(v.SecretKey); err != nil {
 		fault("SECRET_KEY", "has %d bytes: use %d random ones or more, for instance of: openssl rand -hex 32", len(v.SecretKey), generator.MinSecret)

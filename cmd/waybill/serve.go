@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -18,7 +17,6 @@ import (
 	"waybill/lease"
 	"waybill/persist"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -28,101 +26,39 @@ type server struct {
 	log   *slog.Logger
 	stop  chan os.Signal       // the first asks to stop, the second to hurry
 	greet func(address string) // at a terminal
+	self  lease.Instance
+
+	service atomic.Pointer[service] // nil until every store has admitted this instance
+	refusal atomic.Pointer[error]   // why not, so far
 }
 
-// How stopping is paced. With the 5 s that giving the lease back may take, the
-// sum stays below 25 s.
-const (
-	drainDelay    = 3 * time.Second // two health checks of a load balancer, and some
-	shutdownLimit = 8 * time.Second // for requests under way
-	flushLimit    = 8 * time.Second // for records to reach the database
-)
-
-// serve builds the service, runs it until a signal, and takes it down in the
-// opposite order. Replied means recorded: the generator is closed before the
-// last records are loaded, and the lease is given back after that.
+// serve answers at once, issues as soon as the stores have admitted this
+// instance, and goes on until a signal. It is taken down in the opposite order.
+// Replied means recorded: the generator is closed before the last records are
+// loaded, and the lease is given back after that.
 func (s *server) serve(ctx context.Context) (err error) {
-	closing := func(close func() error) { err = errors.Join(err, close()) }
-
-	authority, err := lease.OpenFile(s.DataDir, lease.NewSpace(s.Layout, s.Form, "file"), s.LeaseClaim)
-	if err != nil {
-		return fmt.Errorf("DATA_DIR: %w", err)
-	}
-	defer closing(authority.Close)
-	space := authority.Space()
-	if authority.Created() {
-		s.log.Warn("number space created", "dir", s.DataDir, "space", space.ID)
-	}
-
-	store, admit, err := s.openStore(ctx, space)
+	stores, err := openStores(ctx, s.Config)
+	defer func() { err = errors.Join(err, stores.Close()) }()
 	if err != nil {
 		return err
 	}
-	defer closing(store.Close)
-
-	options := s.spoolOptions(space)
-	orphans, unread := persist.Orphans(options)
-	if unread != nil {
-		s.log.Error("spools left as they are", "error", unread)
-	}
-	for _, orphan := range orphans {
-		defer closing(orphan.Close)
-	}
-	options.Beside = orphans
-	spool, err := persist.NewSpool(options)
-	if err != nil {
-		return err
-	}
-	defer closing(spool.Close)
-
 	numbers := generator.New(s.Layout)
-	keeper := lease.NewKeeper(numbers, s.log, authority)
-	loader := persist.NewLoader(store, s.log)
-	var admitted atomic.Pointer[error]
-	admitted.Store(&errStarting)
-	api := httpapi.New(httpapi.Config{
-		Generator: numbers, Form: s.Form, Spool: spool, Log: s.log,
-		Lookup: persist.NewLookup(store, append(orphans, spool)...),
-		Ready: func() error {
-			if err := *admitted.Load(); err != nil {
-				return err
-			}
-			if s.Ack == persist.AckDatabase && loader.Stats().Err != nil {
-				return errAway // every reply would wait for it in vain
-			}
-			return errors.Join(keeper.Ready(), spool.Ready())
-		},
-		AckLimit: s.ackLimit(),
-	})
-
+	api := httpapi.New(httpapi.Config{Generator: numbers, Form: s.Form, Log: s.log, Ready: s.ready, AckLimit: s.ackLimit()})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+strconv.Itoa(s.Port))
 	if err != nil {
 		return fmt.Errorf("PORT: %w", err)
 	}
+	s.self = s.instance(listener.Addr())
 	web := httpapi.NewServer(api)
+
 	group, running := errgroup.WithContext(ctx)
 	working, stopWork := context.WithCancel(running)
 	defer stopWork()
 	group.Go(func() error { return api.Run(working) })
 	group.Go(func() error { return web.Serve(listener) })
-
-	// What issues, and what loads, begins once the database is known to be this
-	// space's; what records begins at once and ends last.
-	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopRecording()
-	var upkeep errgroup.Group
-	upkeep.Go(func() error { return spool.Run(recording) })
-	group.Go(func() error {
-		if !s.untilAdmitted(working, admit, &admitted) {
-			return nil
-		}
-		leased, ctx := errgroup.WithContext(working)
-		leased.Go(func() error { return keeper.Run(ctx) })
-		leased.Go(func() error { return loader.Run(ctx, spool) })
-		leased.Go(func() error { loader.Adopt(ctx, orphans); return nil })
-		return leased.Wait()
-	})
-	s.log.Info("listening", "addr", listener.Addr().String(), "version", version(), "space", space.ID, "form", s.Form.String())
+	group.Go(func() error { return s.issue(working, stores, numbers, api) })
+	s.log.Info("listening", "addr", listener.Addr().String(), "version", version(), "instance", s.self.Name,
+		"form", s.Form.String(), "lease", s.authorities())
 	if s.greet != nil {
 		s.greet(dialable(listener.Addr()))
 	}
@@ -134,22 +70,63 @@ func (s *server) serve(ctx context.Context) (err error) {
 	last := numbers.Close()
 	stopWork()
 	err = errors.Join(err, group.Wait())
-	s.flush(ctx, loader, spool, *admitted.Load())
-	stopRecording()
-	err = errors.Join(err, upkeep.Wait(), keeper.Release(ctx, last))
-	s.log.Info("stopped", "records", spool.Last(), "loaded", spool.Loaded())
+	if v := s.service.Load(); v != nil {
+		err = errors.Join(err, v.close(ctx, last))
+	}
 	return err
 }
 
-// errStarting is the reason before the database was asked.
-var errStarting = errors.New("starting")
+// issue waits for the stores, and then issues and records until ctx ends.
+func (s *server) issue(ctx context.Context, st *stores, numbers *generator.Generator, api *httpapi.API) error {
+	if !s.untilAdmitted(ctx, st.admit) {
+		return nil
+	}
+	if st.file != nil && st.file.Created() {
+		s.log.Warn("number space created", "dir", s.DataDir, "space", st.space.ID)
+	}
+	v, err := s.openService(ctx, numbers, st)
+	if err != nil {
+		return err
+	}
+	s.log.Info("admitted", "space", st.space.ID)
+	api.Open(httpapi.Records{Spool: v.spool, Lookup: v.lookup()})
+	s.service.Store(v)
+	return v.run(ctx)
+}
 
-func (s *server) spoolOptions(space lease.Space) persist.Options {
-	return persist.Options{
-		Dir: filepath.Join(s.DataDir, "spool"), Space: uuid.MustParse(space.ID), Layout: s.Layout.String(),
-		Ack: s.Ack, Limit: s.SpoolLimit, SegmentSize: segmentSize, Log: s.log,
+// untilAdmitted asks until every store takes this instance. It reports false
+// when ctx ended first.
+func (s *server) untilAdmitted(ctx context.Context, admit func(context.Context) error) bool {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := admit(ctx)
+		if err == nil {
+			return true
+		}
+		if before := s.refusal.Swap(&err); (before == nil || (*before).Error() != err.Error()) && ctx.Err() == nil {
+			s.log.Warn("not ready", "error", err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
+
+// ready returns nil when numbers can be issued and recorded, and otherwise the
+// reason, in words that the world may know.
+func (s *server) ready() error {
+	if v := s.service.Load(); v != nil {
+		return v.ready()
+	}
+	if refusal := s.refusal.Load(); refusal != nil {
+		return errors.New(lease.Public(*refusal))
+	}
+	return errStarting
+}
+
+// errStarting is the reason before the stores were asked.
+var errStarting = errors.New("starting")
 
 // ackLimit bounds a reply's wait for its record where that can be long.
 func (s *server) ackLimit() time.Duration {
@@ -159,23 +136,22 @@ func (s *server) ackLimit() time.Duration {
 	return 0
 }
 
-// untilAdmitted asks until the database takes this instance. It reports false
-// when ctx ended first.
-func (s *server) untilAdmitted(ctx context.Context, admit func(context.Context) error, reason *atomic.Pointer[error]) bool {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		err := admit(ctx)
-		if before := *reason.Swap(&err); err != nil && before.Error() != err.Error() && ctx.Err() == nil {
-			s.log.Warn("not ready", "error", err, "cause", errors.Unwrap(err))
-		}
-		if err == nil {
-			return true
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return false
-		}
+// instance is who this process is, to other operators.
+func (s *server) instance(listening net.Addr) lease.Instance {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
 	}
+	_, port, err := net.SplitHostPort(listening.String())
+	if err != nil {
+		port = strconv.Itoa(s.Port)
+	}
+	address := net.JoinHostPort(host, port)
+	name := s.Instance
+	if name == "" {
+		name = address
+	}
+	return lease.Instance{Name: name, Host: host, Version: version(), Address: address, Since: time.Now().UTC().Truncate(time.Millisecond)}
 }
 
 // awaitStop returns when the service shall stop: after a SIGTERM with a pause in
@@ -198,26 +174,6 @@ func (s *server) awaitStop(running context.Context, api *httpapi.API) {
 	case <-time.After(drainDelay):
 	case <-s.stop:
 	case <-running.Done():
-	}
-}
-
-// flush loads what is left in the spool. What it cannot load stays there for the
-// next start.
-func (s *server) flush(ctx context.Context, loader *persist.Loader, spool *persist.Spool, admitted error) {
-	if admitted != nil || spool.Last() == spool.Loaded() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
-	defer cancel()
-	go func() { // a second signal hurries
-		select {
-		case <-s.stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	if err := loader.Drain(ctx, spool); err != nil {
-		s.log.Warn("records stay in the spool for the next start", "records", spool.Last()-spool.Loaded(), "error", err)
 	}
 }
 

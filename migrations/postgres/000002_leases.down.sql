@@ -1,0 +1,2 @@
+DROP TABLE worker_leases;
+ALTER TABLE number_space DROP COLUMN floor_ms;
