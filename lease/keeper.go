@@ -40,8 +40,12 @@ type Config struct {
 	Log         *slog.Logger
 }
 
-// callLimit bounds one question to one authority.
-const callLimit = 5 * time.Second
+// callLimit bounds one question to one authority, releaseLimit giving back at
+// the end.
+const (
+	callLimit    = 5 * time.Second
+	releaseLimit = 3 * time.Second
+)
 
 // NewKeeper returns a keeper that holds nothing yet.
 func NewKeeper(c Config) *Keeper {
@@ -216,6 +220,8 @@ func (k *Keeper) Release(ctx context.Context, last int64) error {
 	trims := k.core.release(last)
 	k.status = Status{State: Released}
 	k.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, releaseLimit)
+	defer cancel()
 	failed := make([]error, len(trims))
 	var calls sync.WaitGroup
 	for i, t := range trims {

@@ -181,5 +181,12 @@ func (p *Postgres) Holders(ctx context.Context) (h Holders, err error) {
 	return h, nil
 }
 
-// Close closes all connections.
-func (p *Postgres) Close() { p.pool.Close() }
+// Close closes all connections. A server that does not answer is not waited for.
+func (p *Postgres) Close() {
+	closed := make(chan struct{})
+	go func() { p.pool.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(time.Second):
+	}
+}

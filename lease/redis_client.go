@@ -23,7 +23,7 @@ import (
 // go-redis defines these. An answer is waited for as long as timeout says.
 func connect(address, tlsMode string, timeout time.Duration) (redis.UniversalClient, error) {
 	u, err := url.Parse(address)
-	if err != nil {
+	if err != nil || strings.Contains(u.Host, ",") {
 		return nil, errors.New("lease: redis: the URL cannot be read: use redis://[user:password@]host:port[/database], " +
 			"with ?addr=host:port for each further node of a cluster or Sentinel")
 	}

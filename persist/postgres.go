@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"waybill/generator"
 
@@ -172,8 +173,13 @@ func (p *Postgres) Find(ctx context.Context, id generator.ID) (Record, error) {
 	return r, nil
 }
 
-// Close closes all connections.
+// Close closes all connections. A server that does not answer is not waited for.
 func (p *Postgres) Close() error {
-	p.pool.Close()
+	closed := make(chan struct{})
+	go func() { p.pool.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(time.Second):
+	}
 	return nil
 }

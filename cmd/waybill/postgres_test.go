@@ -38,7 +38,7 @@ func TestWithPostgresTheServerWaitsForItsSchemaAndThenRecords(t *testing.T) {
 		t.Errorf("issued before the schema was there: %v", c.refused)
 	}
 	stdout, stderr, code := testenv.Run(t, []string{"DATABASE_URL=" + url}, "migrate", "up")
-	if code != 0 || stdout != "schema version 1; this program needs 1\n" {
+	if code != 0 || stdout != "schema version 2; this program needs 2\n" {
 		t.Fatalf("migrate up: %d %s%s", code, stdout, stderr)
 	}
 	s.WaitReady(t)
@@ -104,21 +104,30 @@ func migrated(t *testing.T) (server *testenv.PostgresServer, url string) {
 	return server, url
 }
 
-// Two folders are two lease files: on one database they would issue the same
-// numbers.
-func TestASecondSpaceOnTheDatabaseNeverIssues(t *testing.T) {
+// Two folders on one database are two instances of one number space, with a
+// worker each; a third that is configured differently never issues.
+func TestInstancesOnOneDatabaseShareItsSpaceAndAnotherIsRefused(t *testing.T) {
 	_, url := migrated(t)
-	first := testenv.Waybill(t, "DATABASE_URL="+url)
+	first, second := testenv.Waybill(t, "DATABASE_URL="+url), testenv.Waybill(t, "DATABASE_URL="+url)
 	first.WaitReady(t)
-	second := testenv.Waybill(t, "DATABASE_URL="+url)
+	second.WaitReady(t)
 	c := newClient()
+	for range 200 {
+		if !c.next(first.URL) || !c.next(second.URL) {
+			t.Fatalf("refused: %v", c.refused)
+		}
+	}
+	c.assertUnique(t)
+	c.assertRecorded(t, first.URL, 5*time.Second)
+
+	other := testenv.Waybill(t, "DATABASE_URL="+url, "WORKER_BITS=8")
 	eventually(t, 10*time.Second, "the reason is told", func() bool {
-		status, body, _ := c.get(second.URL + "/readyz")
-		return status == 503 && strings.Contains(string(body), "the space's id is")
+		status, body, _ := c.get(other.URL + "/readyz")
+		return status == 503 && strings.Contains(string(body), "WORKER_BITS is 10 there and 8 here")
 	})
 	for range 20 {
-		if c.next(second.URL) {
-			t.Fatal("the second space issued a number")
+		if c.next(other.URL) {
+			t.Fatal("an instance of another layout issued a number")
 		}
 	}
 }

@@ -77,7 +77,10 @@ var errAway = errors.New("the database cannot be reached")
 func (v *service) close(ctx context.Context, last int64) error {
 	v.flush(ctx)
 	v.stopRecording()
-	err := errors.Join(v.upkeep.Wait(), v.keeper.Release(context.WithoutCancel(ctx), last))
+	err := v.upkeep.Wait()
+	if unreturned := v.keeper.Release(context.WithoutCancel(ctx), last); unreturned != nil {
+		v.server.log.Warn("lease rests until its window is past", "error", unreturned)
+	}
 	v.server.log.Info("stopped", "records", v.spool.Last(), "loaded", v.spool.Loaded())
 	return errors.Join(err, v.closeSpools())
 }
