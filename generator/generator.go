@@ -57,7 +57,12 @@ const closed = 1 << 63
 // New returns a generator that holds no window yet.
 func New(layout Layout) *Generator {
 	start := time.Now()
-	g := &Generator{layout: layout, elapsed: func() time.Duration { return time.Since(start) }}
+	return NewElapsed(layout, func() time.Duration { return time.Since(start) })
+}
+
+// NewElapsed is New with a monotonic clock of the caller's, for simulations.
+func NewElapsed(layout Layout, elapsed func() time.Duration) *Generator {
+	g := &Generator{layout: layout, elapsed: elapsed}
 	g.term.Store(ended(ErrNoWindow))
 	return g
 }

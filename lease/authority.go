@@ -78,8 +78,9 @@ var (
 )
 
 // skewLimit is how far a store's clock and this machine's may be apart: more,
-// and a clock has jumped.
-const skewLimit = 5 * time.Second
+// and a clock has jumped. Two servers that pass at two machines whose clocks are
+// right are then at most quarantineSlack apart.
+const skewLimit = quarantineSlack / 2
 
 // skewed is an ErrSkew that says by how much. Now is the store's clock.
 func skewed(store string, now, wall int64) error {
