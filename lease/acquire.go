@@ -81,10 +81,9 @@ func (c *core) vacant(e vacancy) {
 	} else {
 		s.found = slices.DeleteFunc(s.found, func(w int) bool { return !slices.Contains(e.free.Workers, w) })
 	}
-	s.full = len(s.found) == 0
 	switch {
-	case s.full:
-		s.err, s.wait = errNoWorker, 0
+	case len(s.found) == 0:
+		s.err, s.wait, s.full = errNoWorker, 0, true
 		s.at = c.now + standbyPoll*4/5 + c.jitter(standbyPoll/5)
 		if left := time.Duration(e.free.Next-e.free.Now) * time.Millisecond; e.free.Next > 0 && left > 0 {
 			s.at = min(s.at, c.now+left)
@@ -92,6 +91,7 @@ func (c *core) vacant(e vacancy) {
 	case e.authority+1 < len(c.periods):
 		c.askFree(e.authority + 1)
 	default:
+		s.full = false
 		c.random.Shuffle(len(s.found), func(i, j int) { s.found[i], s.found[j] = s.found[j], s.found[i] })
 		s.candidates, s.found = s.found[:min(len(s.found), triesPerSearch)], nil
 	}
@@ -128,6 +128,20 @@ func (c *core) acquired(h *holding, e answer) {
 	}
 }
 
+// retire gives up a window that is over. Nothing can be issued from it any more,
+// and the worker may still be this instance's elsewhere: where there are few, it
+// is the one to take next.
+func (c *core) retire() {
+	if c.using == nil || !c.using.over(c.now) {
+		return
+	}
+	w := c.using.window()
+	c.leave(c.using)
+	c.using = nil
+	c.search.soon(c.now)
+	c.do(use{generator.Window{Worker: w.Worker, From: w.Until, Until: w.Until, Epoch: w.Epoch}}) // empty: it closes the one before
+}
+
 // retry searches again later: exactly when a quarantine is over, else after a
 // random part of a growing delay.
 func (c *core) retry(err error) {
@@ -152,7 +166,7 @@ func (c *core) begin(h *holding) {
 	if c.using != nil {
 		c.leave(c.using)
 	}
-	c.using, c.trying = h, nil
+	c.using, c.trying, c.had = h, nil, true
 	c.search = search{asking: -1}
 	c.do(anchor{clock})
 	c.do(use{w})

@@ -24,12 +24,15 @@ UPDATE worker_leases l SET
     number   = CASE WHEN token IS DISTINCT FROM $2::uuid THEN 1
                     WHEN number > 0 AND number + 1 = $3::bigint THEN $3::bigint
                     WHEN number = $3::bigint AND nonce = $4::bigint THEN number
+                    WHEN number > $3::bigint THEN number -- a copy that fell behind, or a request that nobody waits for any more
                     ELSE -1 END, -- two live copies of one process: neither is extended again
-    nonce    = $4::bigint,
+    nonce    = CASE WHEN token = $2::uuid AND number > $3::bigint THEN nonce ELSE $4::bigint END,
     token    = $2::uuid,
     holder   = $11::jsonb,
     report   = $12::jsonb,
     updated_at = clock_timestamp()
 FROM space
-WHERE worker = $1::integer AND (token = $2::uuid OR $3::bigint = 1 AND until_ms <= start)
+WHERE worker = $1::integer AND (
+    token = $2::uuid AND ($3::bigint <= number + 1 OR number < 0) -- beyond that, this memory went back behind what was answered
+    OR token IS DISTINCT FROM $2::uuid AND $3::bigint = 1 AND until_ms <= start)
 RETURNING epoch, from_ms, until_ms, number, now

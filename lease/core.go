@@ -24,6 +24,7 @@ type core struct {
 	leaving  []*holding
 	search   search
 	state    State
+	had      bool // a window, once
 	stopping bool
 	failed   error // for good
 
@@ -71,6 +72,7 @@ func (c *core) do(e effect) { c.effects = append(c.effects, e) }
 // plan asks for whatever is due.
 func (c *core) plan() {
 	if c.failed == nil && !c.stopping {
+		c.retire()
 		c.extend()
 		c.acquire()
 	}

@@ -40,6 +40,7 @@ func TestTheScriptAndItsTwinAgree(t *testing.T) {
 	ctx := context.Background()
 	script := replaceOnce(t, grantScript, "redis.call('TIME')", "redis.call('MGET', 'seconds', 'micros')")
 	script = replaceOnce(t, script, "string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')", "redis.call('GET', 'run')")
+	script = replaceOnce(t, script, "string.match(redis.call('INFO', 'replication'), 'master_replid2:(%x+)')", "redis.call('GET', 'second')")
 	locks := redislock.New(client)
 
 	seed := rand.Uint64()
@@ -60,7 +61,8 @@ func TestTheScriptAndItsTwinAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(client.Set(ctx, "run", twin.run, 0).Err())
+	identify := func() { must(client.MSet(ctx, "run", twin.run, "second", twin.second).Err()) }
+	identify()
 	counts := map[string]int{}
 	for step := range *differentialSteps {
 		twin.expire(now)
@@ -142,12 +144,19 @@ func TestTheScriptAndItsTwinAgree(t *testing.T) {
 			eval(standby, "free", "me", 1000)
 		case action < 91 && r.IntN(4) == 0:
 			runs++
-			twin.run = fmt.Sprintf("a%d", runs)
-			must(client.Set(ctx, "run", twin.run, 0).Err())
+			switch r.IntN(3) {
+			case 0:
+				twin.run, twin.second = fmt.Sprintf("a%d", runs), noPromotion
+			case 1:
+				twin.second = fmt.Sprintf("b%d", runs)
+			case 2:
+				twin.second = noPromotion
+			}
+			identify()
 		case action < 92 && r.IntN(4) == 0:
 			twin.flush()
 			must(client.FlushAll(ctx).Err())
-			must(client.Set(ctx, "run", twin.run, 0).Err())
+			identify()
 		case action < 93:
 			delete(twin.lock, worker)
 			must(client.Del(ctx, lockKey(worker)).Err())

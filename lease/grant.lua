@@ -1,7 +1,8 @@
 -- The Redis authority: every change of a lease is one run of this script.
 --
 -- KEYS[1]  the state of the number space, one hash:
---            space  its definition         run   run_id of the server that wrote last
+--            space  its definition
+--            run, promoted  run_id and master_replid2 of the server that wrote last
 --            gen    counts the incarnations; a record of another one is void
 --            mark   before it nothing is granted in a space without a second authority
 --            <w>    worker w's record: token from until number nonce gen
@@ -25,22 +26,25 @@ local function ms(n) return string.format('%.0f', n) end
 -- One clock, read once; no caller's clock decides anything but a refusal.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-if op ~= 'trim' and math.abs(now - wall) > skew then
+if math.abs(now - wall) > skew then
   return {'SKEW', ms(now)}
 end
 
-local head = redis.call('HMGET', state, 'space', 'run', 'gen', 'mark')
+local head = redis.call('HMGET', state, 'space', 'run', 'gen', 'mark', 'promoted')
 if head[1] and head[1] ~= space then
   return {'SPACE', head[1]}
 end
 
 -- A server that is not the one that wrote last, or has no state, may have lost
 -- grants: every record is void, and nothing is granted until what was lost is past.
+-- run_id alone would miss a fail-over there and back in which the server between
+-- wrote nothing: every promotion leaves a new master_replid2.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local promoted = string.match(redis.call('INFO', 'replication'), 'master_replid2:(%x+)')
 local gen, mark = tonumber(head[3] or 0), tonumber(head[4] or 0)
-if head[2] ~= run then
+if head[2] ~= run or (string.find(promoted, '[^0]') and head[5] ~= promoted) then
   gen, mark = gen + 1, math.max(mark, now + window + quarantine)
-  redis.call('HSET', state, 'space', space, 'run', run, 'gen', gen, 'mark', ms(mark))
+  redis.call('HSET', state, 'space', space, 'run', run, 'promoted', promoted, 'gen', gen, 'mark', ms(mark))
 end
 local waiting = quarantine > 0 and now < mark
 
@@ -90,7 +94,11 @@ if not locked then return {'LOST'} end
 if waiting then return {'WAIT', ms(mark - now)} end
 local number, nonce = tonumber(ARGV[9]), tonumber(ARGV[10])
 if mine then
-  if number == record.number + 1 and record.number > 0 then
+  if record.number >= 0 and number > record.number + 1 then
+    return {'LOST'} -- this memory went back behind what was answered
+  elseif number < record.number then
+    return {'CLONE'} -- a copy that fell behind, or a request that nobody waits for any more
+  elseif number == record.number + 1 and record.number > 0 then
     record.till, record.number, record.nonce = math.max(record.till, now + window), number, nonce
   elseif number ~= record.number or nonce ~= record.nonce then
     record.number = -1 -- two live copies of one process: neither is extended again

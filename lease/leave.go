@@ -69,6 +69,7 @@ func (c *core) returned(e trimmed) {
 	p.asking = false
 	if e.err == nil || errors.Is(e.err, ErrLost) {
 		p.gone = true
+		c.search.soon(c.now)
 		return
 	}
 	if p.returns++; p.returns == returnTries {

@@ -109,7 +109,7 @@ func (p *Postgres) Grant(ctx context.Context, c Claim) (Grant, error) {
 		return Grant{}, p.refusal(ctx, c)
 	case err != nil:
 		return Grant{}, &StoreError{"postgres", err}
-	case number < 0:
+	case number != int64(c.Number):
 		return Grant{}, ErrCloned
 	}
 	return Grant{Window: w, Now: now}, nil

@@ -11,9 +11,11 @@ import (
 // differential test keeps it equal to the script on a real server.
 type redisTwin struct {
 	run    string
-	exists bool // the state hash
+	second string // master_replid2: new with each promotion
+	exists bool   // the state hash
 	space  string
 	wrote  string // run of the server that wrote last
+	seen   string // its second
 	gen    int64
 	mark   int64
 	record map[int]twinRecord
@@ -38,26 +40,31 @@ type twinCall struct {
 	wall, skew         int64
 }
 
+// noPromotion is the master_replid2 of a server that was never a replica.
+const noPromotion = "0"
+
 func newRedisTwin(run string) *redisTwin {
-	return &redisTwin{run: run, record: map[int]twinRecord{}, lock: map[int]twinLock{}}
+	return &redisTwin{run: run, second: noPromotion, record: map[int]twinRecord{}, lock: map[int]twinLock{}}
 }
 
 // copyFrom makes r's memory that of another server, as replication does.
 func (r *redisTwin) copyFrom(o *redisTwin) {
-	run := r.run
+	run, second := r.run, r.second
 	*r = *o
-	r.run, r.record, r.lock = run, maps.Clone(o.record), maps.Clone(o.lock)
+	r.run, r.second, r.record, r.lock = run, second, maps.Clone(o.record), maps.Clone(o.lock)
 }
 
 func (r *redisTwin) clone() *redisTwin {
 	c := &redisTwin{}
 	c.copyFrom(r)
-	c.run = r.run
+	c.run, c.second = r.run, r.second
 	return c
 }
 
 func (r *redisTwin) flush() {
+	second := r.second
 	*r = *newRedisTwin(r.run)
+	r.second = second
 }
 
 func (r *redisTwin) expire(now int64) {
@@ -77,16 +84,16 @@ func (r *redisTwin) obtain(now int64, worker int, token string, ttl int64) bool 
 func text(n int64) string { return strconv.FormatInt(n, 10) }
 
 // head is what every operation begins with. A reply ends it.
-func (r *redisTwin) head(now int64, c twinCall, trim bool) (waiting bool, reply []string) {
+func (r *redisTwin) head(now int64, c twinCall) (waiting bool, reply []string) {
 	r.expire(now)
-	if !trim && max(now-c.wall, c.wall-now) > c.skew {
+	if max(now-c.wall, c.wall-now) > c.skew {
 		return false, []string{"SKEW", text(now)}
 	}
 	if r.exists && r.space != c.space {
 		return false, []string{"SPACE", r.space}
 	}
-	if r.wrote != r.run {
-		r.exists, r.space, r.wrote = true, c.space, r.run
+	if r.wrote != r.run || r.second != noPromotion && r.seen != r.second {
+		r.exists, r.space, r.wrote, r.seen = true, c.space, r.run, r.second
 		r.gen++
 		r.mark = max(r.mark, now+c.window+c.quarantine)
 	}
@@ -94,7 +101,7 @@ func (r *redisTwin) head(now int64, c twinCall, trim bool) (waiting bool, reply 
 }
 
 func (r *redisTwin) free(now int64, c twinCall) []string {
-	waiting, reply := r.head(now, c, false)
+	waiting, reply := r.head(now, c)
 	if reply != nil {
 		return reply
 	}
@@ -111,7 +118,7 @@ func (r *redisTwin) free(now int64, c twinCall) []string {
 }
 
 func (r *redisTwin) trim(now int64, c twinCall, worker int, token string, until int64) []string {
-	_, reply := r.head(now, c, true)
+	_, reply := r.head(now, c)
 	if reply != nil {
 		return reply
 	}
@@ -129,7 +136,7 @@ func (r *redisTwin) trim(now int64, c twinCall, worker int, token string, until 
 }
 
 func (r *redisTwin) grant(now int64, c twinCall, worker int, token string, number, nonce, floor int64) []string {
-	waiting, reply := r.head(now, c, false)
+	waiting, reply := r.head(now, c)
 	if reply != nil {
 		return reply
 	}
@@ -141,6 +148,10 @@ func (r *redisTwin) grant(now int64, c twinCall, worker int, token string, numbe
 	}
 	record, known := r.record[worker]
 	switch mine := known && record.token == token && record.gn == r.gen; {
+	case mine && record.number >= 0 && number > record.number+1:
+		return []string{"LOST"}
+	case mine && number < record.number:
+		return []string{"CLONE"}
 	case mine && number == record.number+1 && record.number > 0:
 		record.till, record.number, record.nonce = max(record.till, now+c.window), number, nonce
 	case mine && (number != record.number || nonce != record.nonce):
@@ -165,6 +176,7 @@ func (r *redisTwin) grant(now int64, c twinCall, worker int, token string, numbe
 func (r *redisTwin) dump() map[string]string {
 	m := map[string]string{}
 	if r.exists {
+		m["promoted"] = r.seen
 		m["space"], m["run"], m["gen"], m["mark"] = r.space, r.wrote, text(r.gen), text(r.mark)
 	}
 	for worker, d := range r.record {

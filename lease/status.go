@@ -77,8 +77,8 @@ func (c *core) current() (State, error) {
 		return Degraded, cmp.Or(held.err(), c.search.err)
 	case c.search.full:
 		return Standby, errNoWorker
-	case held != nil:
-		return Lost, cmp.Or(c.search.err, held.err())
+	case c.had:
+		return Lost, c.search.err
 	}
 	return Starting, c.search.err
 }
