@@ -127,6 +127,12 @@ func (p *Proxy) Delay(d time.Duration) {
 	p.poison("latency", map[string]any{"latency": d.Milliseconds()})
 }
 
+// Lead makes the link lead to another server, as a failover does. It closes its connections.
+func (p *Proxy) Lead(addr string) {
+	p.server.t.Helper()
+	p.server.do(http.MethodPost, p.path, map[string]any{"upstream": addr, "enabled": true})
+}
+
 // Restore undoes Cut, HalfOpen and Delay. It closes connections that were half open: what they lost is lost.
 func (p *Proxy) Restore() {
 	p.server.t.Helper()

@@ -28,6 +28,22 @@ func TestALinkIsCutAndRestored(t *testing.T) {
 	mustAsk(t, dial(t, link.Addr))
 }
 
+func TestALinkLeadsElsewhereAfterAFailover(t *testing.T) {
+	t.Parallel()
+	one, other := Redis(t), Redis(t)
+	link := Toxiproxy(t).Proxy(one.Addr)
+	mustDo(t, other, "CONFIG", "SET", "requirepass", "secret")
+	open := dial(t, link.Addr)
+	mustAsk(t, open)
+	link.Lead(other.Addr)
+	if _, err := ask(open); err == nil || timedOut(err) {
+		t.Errorf("a connection to the old server: %v", err)
+	}
+	if reply, err := ask(dial(t, link.Addr)); err != nil || reply != "-NOAUTH Authentication required.\r\n" {
+		t.Errorf("a new one reaches %q, %v", reply, err)
+	}
+}
+
 func TestAHalfOpenLinkIsSilent(t *testing.T) {
 	t.Parallel()
 	redis := Redis(t)
