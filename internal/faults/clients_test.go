@@ -17,7 +17,7 @@ const example = "/next-tracking-number?origin_country_id=MY&destination_country_
 
 const (
 	lanes     = 2                     // clients of an instance; each sends one request after the other
-	pace      = 15 * time.Millisecond // between the requests of a client
+	pace      = 20 * time.Millisecond // between the requests of a client
 	patience  = 3 * time.Second       // with a request
 	readEvery = 150 * time.Millisecond
 )

@@ -36,7 +36,7 @@ func TestTheClockOfPostgresSteps(t *testing.T) {
 		for _, step := range []time.Duration{time.Hour, -time.Hour} {
 			t.Run(step.String(), func(t *testing.T) {
 				t.Parallel()
-				f := start(t, space, plan{postgres: testenv.PostgresWithClock(t, "-c", "max_connections=200")})
+				f := start(t, space, plan{postgres: testenv.PostgresWithClock(t, unsynced...)})
 				wrong := time.Now()
 				f.postgres.StepClock(step)
 				late := f.join() // nor does a new one get a claim by it

@@ -20,7 +20,7 @@ const (
 // plan is what a fleet is to be; the zero values are the usual choice.
 type plan struct {
 	instances int           // 2
-	window    time.Duration // 2 s
+	window    time.Duration // 2 s; 5 s where nobody is to notice that Redis is gone
 	env       []string      // of every instance
 	linked    bool          // each instance reaches its stores through links of its own
 	flags     []string      // of go build
@@ -71,6 +71,10 @@ func in(t *testing.T, spaces []string, test func(t *testing.T, space string)) {
 
 var withRedis = []string{byRedis, byBoth}
 
+// unsynced is a Postgres that survives whatever happens to its processes. That of the machine is not tested here, and so
+// many fleets would wait for the disk, not for the end of windows.
+var unsynced = []string{"-c", "fsync=off", "-c", "max_connections=200"}
+
 // start returns a fleet under load, of which every instance has issued numbers.
 func start(t *testing.T, space string, p plan) *fleet {
 	t.Helper()
@@ -92,7 +96,9 @@ func start(t *testing.T, space string, p plan) *fleet {
 // assemble is a fleet with its stores and without an instance.
 func assemble(t *testing.T, space string, p plan) *fleet {
 	t.Helper()
-	if p.window == 0 {
+	if p.window == 0 && space == byBoth {
+		p.window = 5 * time.Second
+	} else if p.window == 0 {
 		p.window = 2 * time.Second
 	}
 	f := &fleet{t: t, space: space, window: p.window, redis: p.redis, postgres: p.postgres, database: p.database, flags: p.flags}
@@ -105,7 +111,7 @@ func assemble(t *testing.T, space string, p plan) *fleet {
 		f.redis = testenv.Redis(t)
 	}
 	if space != byRedis && f.postgres == nil {
-		f.postgres = testenv.Postgres(t, "-c", "max_connections=200")
+		f.postgres = testenv.Postgres(t, unsynced...)
 	}
 	if f.postgres != nil && f.database == "" {
 		f.database = migrated(t, f.postgres)

@@ -15,7 +15,7 @@ func TestRedisFrozen(t *testing.T) {
 		for _, how := range []string{"stopped", "asleep"} {
 			t.Run(how, func(t *testing.T) {
 				t.Parallel()
-				f := start(t, space, plan{redis: testenv.Redis(t, "--enable-debug-command", "yes")})
+				f := start(t, space, plan{window: 2 * time.Second, redis: testenv.Redis(t, "--enable-debug-command", "yes")})
 				was, frozen := f.runID(), time.Now()
 				if how == "stopped" {
 					f.redis.Pause()
@@ -40,7 +40,7 @@ func TestRedisFrozen(t *testing.T) {
 // One instance is cut off from a store, another's connections hang, a third is well.
 func TestLinksCutAndHalfOpen(t *testing.T) {
 	in(t, allSpaces, func(t *testing.T, space string) {
-		f := start(t, space, plan{instances: 3, linked: true})
+		f := start(t, space, plan{instances: 3, window: 2 * time.Second, linked: true})
 		cut, hung, well := f.members[0], f.members[1], f.members[2]
 		links := []*testenv.Proxy{cut.redis, hung.redis}
 		if space == byPostgres {
@@ -68,7 +68,7 @@ func TestLinksCutAndHalfOpen(t *testing.T) {
 // A slow link loses nothing: replies come late, and windows are counted from before the question.
 func TestSlowLinks(t *testing.T) {
 	in(t, allSpaces, func(t *testing.T, space string) {
-		f := start(t, space, plan{window: 3 * time.Second, linked: true})
+		f := start(t, space, plan{linked: true})
 		begin := time.Now()
 		for _, m := range f.members {
 			for _, link := range []*testenv.Proxy{m.redis, m.postgres} {
@@ -102,9 +102,8 @@ func TestPostgresKilledAndRestarted(t *testing.T) {
 func TestPostgresGoneBeyondTheClaim(t *testing.T) {
 	in(t, []string{byPostgres, byBoth}, func(t *testing.T, space string) {
 		f := start(t, space, plan{})
-		begin := time.Now()
 		f.postgres.Kill()
-		f.refuses(begin, claim+busy)
+		f.refuses(time.Now(), claim+busy)
 		f.postgres.Start()
 		f.issues("with Postgres", probe+busy)
 		f.finish()
@@ -114,7 +113,7 @@ func TestPostgresGoneBeyondTheClaim(t *testing.T) {
 // Postgres forgets claims that it granted; Redis does not.
 func TestPostgresRestoredFromAnOlderBaseBackup(t *testing.T) {
 	in(t, []string{byBoth}, func(t *testing.T, space string) {
-		f := start(t, space, plan{window: 3 * time.Second})
+		f := start(t, space, plan{})
 		saved := f.postgres.SaveFiles()
 		late := f.join()
 		late.WaitReady(t) // its claim is not in the backup

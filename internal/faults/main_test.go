@@ -10,7 +10,7 @@ import (
 var long = flag.Bool("long", os.Getenv("LONG") != "", "let the test of endurance last a minute")
 
 // atOnce is how many tests run at the same time, on any number of cores: they wait for windows to end.
-const atOnce = "10"
+const atOnce = "8"
 
 func TestMain(m *testing.M) {
 	flag.Parse()

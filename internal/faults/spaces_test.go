@@ -13,7 +13,7 @@ import (
 // Each of the two has as many instances as workers: were they one space, half would stand by.
 func TestTwoSpacesInOneRedis(t *testing.T) {
 	t.Parallel()
-	redis, postgres := testenv.Redis(t), testenv.Postgres(t, "-c", "max_connections=200")
+	redis, postgres := testenv.Redis(t), testenv.Postgres(t, unsynced...)
 	var fleets []*fleet
 	for range 2 {
 		fleets = append(fleets, start(t, byBoth, plan{redis: redis, postgres: postgres, env: []string{"WORKER_BITS=1"}}))
