@@ -92,7 +92,7 @@ func (f *fleet) finish() {
 	f.stop()
 	b := books{f.clients.layout, f.window, f.clients.numbers, map[int][]acquisition{}, map[int]map[window]int64{}}
 	for _, m := range f.members {
-		b.acquired[m.index], b.told[m.index] = m.acquisitions(f.t), m.told()
+		b.acquired[m.index], b.told[m.index] = m.acquisitions(), m.told()
 	}
 	for _, wrong := range b.faults() {
 		f.t.Error(wrong)
@@ -124,8 +124,8 @@ func TestTheCheckFindsWhatIsWrong(t *testing.T) {
 			layout: layout, slack: 100 * time.Millisecond,
 			numbers: []given{number(0, 0, 0, 3, 10, 0), number(0, 0, 1, 3, 10, 1), number(1, 0, 0, 4, 10, 0), number(0, 0, 0, 3, 2150, 0)},
 			acquired: map[int][]acquisition{
-				0: {{window{3, base}, base + 2000, 0}},
-				1: {{window{4, base + 5}, base + 2000, 0}},
+				0: {{window{3, base}, base + 2000}},
+				1: {{window{4, base + 5}, base + 2000}},
 			},
 			told: map[int]map[window]int64{0: {window{3, base}: base + 2100}},
 		}
@@ -152,11 +152,11 @@ func TestTheCheckFindsWhatIsWrong(t *testing.T) {
 }
 
 func TestTheLogOfTwoLivesIsRead(t *testing.T) {
-	got := readLog(t, "\n=== waybill\nnoise\n"+
-		`{"msg":"lease acquired","worker":3,"epoch":1,"from":"2026-01-02T00:00:00.001Z","until":"2026-01-02T00:00:02.001Z"}`+
-		"\n\n=== waybill\n"+`{"msg":"lease acquired","worker":0,"from":"2026-01-02T00:00:05Z","until":"2026-01-02T00:00:07Z"}`+"\n")
+	got := readLog("\n=== waybill\nnoise\n" +
+		`{"msg":"lease acquired","worker":3,"epoch":1,"from":"2026-01-02T00:00:00.001Z","until":"2026-01-02T00:00:02.001Z"}` +
+		"\n\n=== waybill\n" + `{"msg":"request","status":200}` + "\n" + `{"msg":"lease acquired","worker":0,"from":"2026-01-02T00:00:05Z","until":"2026-01-02T00:00:07Z"}` + "\n")
 	day := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC).UnixMilli()
-	want := []acquisition{{window{3, day + 1}, day + 2001, 0}, {window{0, day + 5000}, day + 7000, 1}}
+	want := []acquisition{{window{3, day + 1}, day + 2001}, {window{0, day + 5000}, day + 7000}}
 	if !slices.Equal(got, want) {
 		t.Errorf("read %v, want %v", got, want)
 	}

@@ -20,6 +20,8 @@ const (
 	pace      = 20 * time.Millisecond // between the requests of a client
 	patience  = 3 * time.Second       // with a request
 	readEvery = 150 * time.Millisecond
+
+	readLogEvery = 2 * time.Second
 )
 
 // given is one number as a client got it.

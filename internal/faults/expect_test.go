@@ -124,7 +124,7 @@ func (f *fleet) recoversMemoryLoss(lost time.Time) {
 	}
 	f.refuses(lost, f.window+f.quarantine()+probe+busy)
 	for _, m := range f.members {
-		for _, a := range m.acquisitions(f.t) {
+		for _, a := range m.acquisitions() {
 			if begin := time.UnixMilli(a.from); begin.After(lost) && begin.Before(lost.Add(f.quarantine())) {
 				f.t.Errorf("instance %d was granted a window %s after the loss, before %s", m.index, begin.Sub(lost), f.quarantine())
 			}

@@ -102,7 +102,8 @@ func assemble(t *testing.T, space string, p plan) *fleet {
 		p.window = 2 * time.Second
 	}
 	f := &fleet{t: t, space: space, window: p.window, redis: p.redis, postgres: p.postgres, database: p.database, flags: p.flags}
-	f.env = append([]string{"LEASE_WINDOW=" + p.window.String(), "LEASE_CLAIM=" + claim.String()}, p.env...)
+	// Eight workers: enough for a second one each, and so few that a worker which is not free is soon asked for.
+	f.env = append([]string{"WORKER_BITS=3", "LEASE_WINDOW=" + p.window.String(), "LEASE_CLAIM=" + claim.String()}, p.env...)
 	f.clients.init(layoutOf(t, f.env))
 	if p.linked {
 		f.toxi = testenv.Toxiproxy(t)

@@ -3,9 +3,9 @@ package faults
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -29,13 +29,14 @@ type window struct {
 
 // watch is what was seen of an instance's lease.
 type watch struct {
-	mu      sync.Mutex
-	watched bool
-	started int              // how often it was started again
-	last    lease            // as read last
-	read    time.Time        // when
-	until   map[window]int64 // the largest end that was told
-	states  map[string]bool  // that were seen
+	mu       sync.Mutex
+	watched  bool
+	started  int // how often it was started again
+	acquired []acquisition
+	last     lease            // as read last
+	read     time.Time        // when
+	until    map[window]int64 // the largest end that was told
+	states   map[string]bool  // that were seen
 }
 
 // begin reports true once.
@@ -63,8 +64,9 @@ func (m *member) again() {
 
 // observe reads an instance's lease until the load ends.
 func (f *fleet) observe(m *member) {
-	every := time.NewTicker(readEvery)
+	every, log := time.NewTicker(readEvery), time.NewTicker(readLogEvery)
 	defer every.Stop()
+	defer log.Stop()
 	for {
 		select {
 		case <-f.clients.done:
@@ -73,6 +75,8 @@ func (f *fleet) observe(m *member) {
 			if l, ok := f.lease(m); ok {
 				m.note(l)
 			}
+		case <-log.C:
+			m.acquisitions()
 		}
 	}
 }
@@ -112,35 +116,32 @@ func (w *watch) told() map[window]int64 {
 type acquisition struct {
 	window
 	until int64 // as granted first
-	run   int   // of the process
 }
 
-// acquisitions reads the log of all lives of a member.
-func (m *member) acquisitions(t testing.TB) (list []acquisition) {
-	t.Helper()
-	return readLog(t, m.Output())
-}
-
-func readLog(t testing.TB, log string) (list []acquisition) {
-	t.Helper()
-	run := -1
-	for line := range strings.Lines(log) {
-		if strings.HasPrefix(line, "=== ") { // what testenv writes before each life
-			run++
-			continue
+// acquisitions returns those of all lives of a member so far. The log that is kept of a process is not long: requests
+// are in it too, so it is read from time to time.
+func (m *member) acquisitions() []acquisition {
+	log := m.Output()
+	m.watch.mu.Lock()
+	defer m.watch.mu.Unlock()
+	for _, a := range readLog(log) {
+		if !slices.Contains(m.acquired, a) {
+			m.acquired = append(m.acquired, a)
 		}
+	}
+	return slices.Clone(m.acquired)
+}
+
+// readLog passes over what it cannot read: the first line that was kept may be torn.
+func readLog(log string) (list []acquisition) {
+	for line := range strings.Lines(log) {
 		var entry struct {
-			Msg         string
 			Worker      *int
 			From, Until time.Time
 		}
-		if json.Unmarshal([]byte(line), &entry) != nil || entry.Msg != "lease acquired" {
-			continue
+		if strings.Contains(line, `"msg":"lease acquired"`) && json.Unmarshal([]byte(line), &entry) == nil && entry.Worker != nil {
+			list = append(list, acquisition{window{*entry.Worker, entry.From.UnixMilli()}, entry.Until.UnixMilli()})
 		}
-		if entry.Worker == nil || entry.From.IsZero() || entry.Until.IsZero() {
-			t.Fatalf("a lease without worker, from or until: %s", line)
-		}
-		list = append(list, acquisition{window{*entry.Worker, entry.From.UnixMilli()}, entry.Until.UnixMilli(), run})
 	}
 	return list
 }
