@@ -8,7 +8,7 @@
 //   - No number was given twice.
 //   - The IDs that one client was given by one instance, one after the other, increase.
 //   - Each stamp lies in a window that its instance had acquired for that worker.
-//   - No stamp of a worker was used by two processes.
+//   - No stamp of a worker was used by two processes, nor one between two stamps of another's.
 //
 // What differs from test to test is how long nobody is served, and that follows from the rules of the lease: for nothing
 // as long as a window lasts, and where Redis is the only lease and lost its memory, for the quarantine and no longer.
