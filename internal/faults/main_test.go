@@ -27,5 +27,6 @@ const (
 	quarantineMargin = 5 * time.Second  // beyond the window, after a loss of memory
 	claim            = 10 * time.Second // LEASE_CLAIM in all tests
 	probe            = 2 * time.Second  // an instance that can reach its stores is ready within it
+	begins           = 5 * time.Second  // a process, until it listens and has read its spools, on a busy machine
 	busy             = 2 * time.Second  // what a busy machine may add to any bound
 )
