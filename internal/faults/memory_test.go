@@ -26,7 +26,7 @@ func TestEachKeyOfTheSpaceDeleted(t *testing.T) {
 	in(t, withRedis, func(t *testing.T, space string) {
 		f := start(t, space, plan{})
 		begin, state := time.Now(), 0
-		for _, key := range strings.Split(f.do("KEYS", "*"), "\n") {
+		for key := range strings.SplitSeq(f.do("KEYS", "*"), "\n") {
 			lost := time.Now()
 			if f.do("DEL", key) != "1" {
 				continue // it went by itself meanwhile

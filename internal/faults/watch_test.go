@@ -56,9 +56,9 @@ func (w *watch) runs() int {
 
 // again starts a member that has ended. Requests that are sent from here on are those of its new life.
 func (m *member) again() {
-	m.watch.mu.Lock()
+	m.mu.Lock()
 	m.started++
-	m.watch.mu.Unlock()
+	m.mu.Unlock()
 	m.Start()
 }
 
@@ -122,8 +122,8 @@ type acquisition struct {
 // are in it too, so it is read from time to time.
 func (m *member) acquisitions() []acquisition {
 	log := m.Output()
-	m.watch.mu.Lock()
-	defer m.watch.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, a := range readLog(log) {
 		if !slices.Contains(m.acquired, a) {
 			m.acquired = append(m.acquired, a)
