@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"waybill/generator":        {},
 	"waybill/migrations":       {},
 	"waybill/internal/disk":    {},
+	"waybill/internal/faults":  {},
 	"waybill/internal/testenv": {},
 }
 

@@ -1,4 +1,5 @@
-// Package testenv starts private Redis, Postgres, HAProxy and waybill processes for tests, and hurts them.
+// Package testenv starts private Redis, Postgres, PgBouncer, HAProxy, Toxiproxy and waybill processes for tests, and
+// hurts them.
 //
 // Every server listens on a loopback port of its own, keeps its files in a temporary folder of its own, and belongs to
 // the test that started it: it is killed and its folder removed when that test ends. Nothing is installed and nothing
@@ -11,6 +12,10 @@
 //	   ▲                 │   │     ▲                │
 //	   ├──── Stop ───────┘   │     └──── Resume ────┤
 //	   └──── Kill ───────────┴──────────────────────┘
+//
+// Some can be hurt in ways of their own: [RedisServer.StepClock] and [PostgresServer.StepClock] put the wall clock wrong,
+// SaveFiles and RestoreFiles bring old data back, [RedisServer.Promote] makes a stale replica the primary, and a [Proxy]
+// in front of any of them cuts, silences or delays its connections.
 //
 // The invariants that the rest of the package rests on:
 //

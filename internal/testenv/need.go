@@ -16,12 +16,18 @@ func Need(t testing.TB, programs ...string) {
 		if locate(program) != "" {
 			continue
 		}
-		const missing = "%s is missing: run `make deps`, which installs the Debian package %s"
-		if testing.Short() {
-			t.Skipf(missing, program, debianPackage(program))
-		}
-		t.Fatalf(missing, program, debianPackage(program))
+		lacks(t, program, debianPackage(program))
 	}
+}
+
+// lacks ends the test for want of a thing in a Debian package.
+func lacks(t testing.TB, thing, debianPackage string) {
+	t.Helper()
+	const missing = "%s is missing: run `make deps`, which installs the Debian package %s"
+	if testing.Short() {
+		t.Skipf(missing, thing, debianPackage)
+	}
+	t.Fatalf(missing, thing, debianPackage)
 }
 
 // locate returns the path of a program, or "". The newest Postgres comes before PATH, where Debian puts Perl wrappers
@@ -44,7 +50,7 @@ func majorVersion(path string) int {
 
 func debianPackage(program string) string {
 	switch program {
-	case "postgres", "initdb", "createdb", "pg_isready", "psql", "pgbench":
+	case "postgres", "initdb", "createdb", "pg_isready", "psql", "pgbench", "pg_basebackup":
 		return "postgresql"
 	case "redis-cli":
 		return "redis-tools"

@@ -3,6 +3,7 @@ package testenv
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -11,41 +12,76 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // PostgresServer is a private Postgres with the durability that it has by default. Its address and data stay the same
 // when it is restarted. Stop is a fast shutdown; Kill ends the postmaster and all backends at the same moment.
 type PostgresServer struct {
 	*Process
-	URL string // of the database "postgres"
+	Addr string // 127.0.0.1:port
+	URL  string // of the database "postgres"
 
 	dir       string
 	port      string
 	owner     *syscall.Credential
+	clock     *clock // nil: the machine's
 	databases atomic.Int64
+	backups   atomic.Int64
 }
 
 // Postgres starts a Postgres. The args are the server's own, such as "-c", "max_connections=20".
 func Postgres(t testing.TB, args ...string) *PostgresServer {
 	t.Helper()
-	Need(t, "initdb", "postgres", "createdb", "pg_isready")
-	s := &PostgresServer{port: strconv.Itoa(FreePort(t)), owner: postgresOwner(t)}
-	s.URL = s.databaseURL("postgres")
-	s.dir = sharedDir(t, s.owner)
-	data := filepath.Join(s.dir, "data")
-
-	must(t, s.tool("initdb", "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync"))
-	options := append([]string{
-		"-D", data, "-p", s.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-	}, args...)
-	s.Process = adopt(t, &Process{
-		name:    "postgres",
-		polite:  syscall.SIGINT, // SIGTERM would wait for its clients to leave
-		command: func() *exec.Cmd { return s.tool("postgres", options...) },
-		ready:   s.accepts,
-	})
+	s := newPostgres(t, args)
 	s.Start()
 	return s
+}
+
+// PostgresWithClock starts a Postgres whose wall clock StepClock can put wrong.
+func PostgresWithClock(t testing.TB, args ...string) *PostgresServer {
+	t.Helper()
+	s := newPostgres(t, args)
+	s.clock = newClock(t, s.dir, clockForSignals)
+	s.Start()
+	return s
+}
+
+func newPostgres(t testing.TB, args []string) *PostgresServer {
+	t.Helper()
+	Need(t, "initdb", "postgres", "createdb", "pg_isready")
+	s := &PostgresServer{port: strconv.Itoa(FreePort(t)), owner: postgresOwner(t)}
+	s.Addr = net.JoinHostPort("127.0.0.1", s.port)
+	s.URL = s.databaseURL("postgres")
+	s.dir = sharedDir(t, s.owner)
+	s.initdb(t)
+	options := append([]string{
+		"-D", s.data(), "-p", s.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-c", "dynamic_shared_memory_type=mmap", // in its folder: a killed server leaves nothing in /dev/shm
+	}, args...)
+	s.Process = adopt(t, &Process{
+		name:   "postgres",
+		polite: syscall.SIGINT, // SIGTERM would wait for its clients to leave
+		command: func() *exec.Cmd {
+			cmd := s.tool("postgres", options...)
+			if s.clock != nil {
+				cmd.Env = append(cmd.Env, s.clock.env...)
+			}
+			return cmd
+		},
+		ready: s.accepts,
+	})
+	return s
+}
+
+// StepClock moves the wall clock of a server started by PostgresWithClock, further each time; it stays moved over
+// restarts.
+func (s *PostgresServer) StepClock(d time.Duration) {
+	s.t.Helper()
+	if s.clock == nil {
+		s.t.Fatal("this Postgres has the machine's clock: start it with PostgresWithClock")
+	}
+	s.clock.step(d)
 }
 
 // NewDatabase creates an empty database and returns its URL. The server must be running.
@@ -74,8 +110,13 @@ func (s *PostgresServer) accepts(ctx context.Context) error {
 	if !state.Success() {
 		return fmt.Errorf("pg_isready: %v", state)
 	}
+	if s.clock != nil {
+		s.clock.forget(s.PID())
+	}
 	return nil
 }
+
+func (s *PostgresServer) data() string { return filepath.Join(s.dir, "data") }
 
 // tool prepares one of Postgres's programs, run by the owner of the data.
 func (s *PostgresServer) tool(program string, args ...string) *exec.Cmd {

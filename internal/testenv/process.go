@@ -45,9 +45,7 @@ func adopt(t testing.TB, p *Process) *Process {
 // Start runs the server and returns when it serves. The server must not be running.
 func (p *Process) Start() {
 	p.t.Helper()
-	if c := p.current(); c != nil && !c.ended() {
-		p.t.Fatalf("%s is already running as process %d", p.name, c.pid())
-	}
+	p.mustBeDown()
 	cmd := p.command()
 	fmt.Fprintf(&p.log, "\n=== %s\n", cmd)
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
@@ -138,6 +136,13 @@ func (p *Process) PID() int {
 		return c.pid()
 	}
 	return 0
+}
+
+func (p *Process) mustBeDown() {
+	p.t.Helper()
+	if c := p.current(); c != nil && !c.ended() {
+		p.t.Fatalf("%s must be down for this, and runs as process %d", p.name, c.pid())
+	}
 }
 
 func (p *Process) current() *child {
