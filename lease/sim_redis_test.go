@@ -118,12 +118,13 @@ func (r *redisTwin) free(now int64, c twinCall) []string {
 }
 
 func (r *redisTwin) trim(now int64, c twinCall, worker int, token string, until int64) []string {
+	r.expire(now)
+	if r.lock[worker].token == token {
+		delete(r.lock, worker)
+	}
 	_, reply := r.head(now, c)
 	if reply != nil {
 		return reply
-	}
-	if r.lock[worker].token == token {
-		delete(r.lock, worker)
 	}
 	record, ok := r.record[worker]
 	if !ok || record.token != token || record.gn != r.gen {
