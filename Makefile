@@ -23,6 +23,14 @@ test: deps ## All tests, with the race detector, on private servers
 deps: ## Install the Debian packages that the tests need
 	@.ci/deps
 
+.PHONY: sim
+sim: ## Simulated fleets under faults (SEEDS=10000; one again, with its story: SEED=n)
+	$(GO) test -count=1 -timeout=4h -run '^TestSimulation$$' -v ./lease -sim.seeds=$(or $(SEEDS),10000) -sim.seed=$(or $(SEED),0)
+
+.PHONY: mutants
+mutants: ## Remove one rule of the lease at a time; the simulator must notice
+	$(GO) test -count=1 -timeout=2h -run '^TestTheSimulatorNotices' -v ./lease -mutants=$(or $(MUTANTS),.)
+
 .PHONY: fuzz
 fuzz: ## Each fuzz target for a minute (FUZZTIME=1m)
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(or $(FUZZTIME),1m) ./generator
