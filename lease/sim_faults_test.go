@@ -53,7 +53,9 @@ func (w *world) misfortune() {
 	case 7:
 		w.note("Postgres is down")
 		w.pgDown = true
-		w.at(w.somewhere(10*time.Second), func() { w.pgDown = false })
+		w.outages++
+		outage := w.outages
+		w.at(w.somewhere(25*time.Second), func() { w.pgDown = w.pgDown && outage != w.outages })
 	case 8:
 		if w.plan.authorities != ByPostgres || w.rand.IntN(3) == 0 {
 			w.database.offset = w.large()

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 300, "simulated deployments")
+	simSeeds = flag.Int("sim.seeds", 200, "simulated deployments")
 	simSeed  = flag.Uint64("sim.seed", 0, "simulate this one seed, with its story")
 	simFrom  = flag.Uint64("sim.from", 0, "the first seed; 0: a random one")
 )
@@ -103,4 +103,38 @@ func TestSimulation(t *testing.T) {
 	if failed == 0 && ids.Load() < int64(*simSeeds)*100 {
 		t.Errorf("only %d stamps: nothing was simulated", ids.Load())
 	}
+}
+
+// As many instances as workers, and Redis forgets everything: each instance may
+// pause for a new acquisition when its window ends, and no longer, though every
+// worker is claimed in Postgres for a long time to come.
+func TestAnEmptiedRedisStallsNobody(t *testing.T) {
+	w := &world{rand: rand.New(rand.NewPCG(1, 1)), plan: plan{authorities: ByRedisAndPostgres, forgetful: true},
+		scale: scale{window: 2000, claim: 600_000, slack: 1000, skew: 500}, postgres: newPostgresTwin("s"), quiet: true}
+	w.check.init(w)
+	w.nodes = [2]*node{{redisTwin: newRedisTwin("a"), up: true}, {redisTwin: newRedisTwin("b"), up: true, attached: true}}
+	for i := range simWorkers {
+		w.instances = append(w.instances, w.newInstance(i))
+	}
+	w.run(20 * time.Second)
+	w.nodes[0].flush()
+	away := map[int]time.Duration{}
+	const look = 10 * time.Millisecond
+	for w.now < 40*time.Second {
+		w.run(w.now + look)
+		for _, i := range w.instances {
+			if i.generator.Ready() != nil {
+				away[i.id] += look
+			}
+		}
+	}
+	for id, gap := range away {
+		if gap > 1500*time.Millisecond {
+			t.Errorf("instance %d issued nothing for %s", id, gap)
+		}
+	}
+	if w.check.violation != "" || len(w.idle()) > 0 {
+		t.Error(w.check.violation, w.idle())
+	}
+	t.Log(away)
 }

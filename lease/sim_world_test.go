@@ -27,6 +27,7 @@ type world struct {
 	backup     *postgresTwin
 	database   clock
 	pgDown     bool
+	outages    int
 
 	instances []*instance
 	check     checks
