@@ -14,7 +14,6 @@ import (
 // decides anything.
 type core struct {
 	periods []time.Duration // by authority
-	workers int
 	random  *rand.Rand
 
 	now      time.Duration

@@ -49,10 +49,10 @@ type (
 	}
 	anchor struct{ now int64 } // the generator's clock; before use
 	use    struct{ window generator.Window }
-	note   struct { // a line of log
-		level   slog.Level
-		message string
-		fields  []any
+	told   struct{ fields []any } // a line of log: a lease was acquired
+	note   struct {               // a line of log: the state
+		level  slog.Level
+		fields []any
 	}
 	halt struct{ err error } // close the generator and stop
 )

@@ -154,7 +154,9 @@ func (k *Keeper) do(ctx context.Context, e effect, beside func(func(context.Cont
 			return replaced{last}, nil
 		}
 	case note:
-		k.log.Log(ctx, e.level, e.message, e.fields...)
+		k.log.Log(ctx, e.level, "lease state", e.fields...)
+	case told:
+		k.log.InfoContext(ctx, "lease acquired", e.fields...)
 	case halt:
 		k.generator.Close()
 		return nil, e.err

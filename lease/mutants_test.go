@@ -27,9 +27,11 @@ var removals = []mutant{
 	{"token: Redis trims for anyone", "sim_redis_test.go", []string{"if !ok || record.token != token || record.gn != r.gen {", "if !ok {"}},
 	{"token: Postgres trims for anyone", "sim_postgres_test.go", []string{"if !ok || row.token != token {", "if !ok {"}},
 	{"contiguity: Redis grants what is not past", "sim_redis_test.go", []string{
-		"case known && record.till > now:", "case false:", "max(now, record.till, floor), now + c.window", "max(now, floor), now + c.window"}},
+		"case known && record.till > now:", "case false:", "max(now, record.till, floor), now + c.window", "max(now, floor), now + c.window",
+	}},
 	{"contiguity: Postgres grants what is not past", "sim_postgres_test.go", []string{
-		"case number != 1 || row.until > start:", "case number != 1:", "from := max(row.until, start)", "from := start"}},
+		"case number != 1 || row.until > start:", "case number != 1:", "from := max(row.until, start)", "from := start",
+	}},
 	{"contiguity: a window grows beyond now + its length", "sim_redis_test.go", []string{"max(record.till, now+c.window), number, nonce", "record.till+2*c.window, number, nonce"}},
 	{"request number: a late one marks a clone", "sim_redis_test.go", []string{"case mine && number < record.number:", "case false:"}},
 	{"request number: a repetition gets a fresh nonce", "core.go", []string{"		p.err = e.err\n", "		p.err, p.nonce = e.err, 0\n"}},
@@ -39,7 +41,8 @@ var removals = []mutant{
 	{"quarantine: none", "sim_redis_test.go", []string{"return c.quarantine > 0 && now < r.mark, nil", "return false, nil"}},
 	{"quarantine: without the slack", "sim_redis_test.go", []string{"now+c.window+c.quarantine)", "now+c.window-400)"}},
 	{"quarantine: a window in the future in place of a wait", "sim_redis_test.go", []string{
-		"return c.quarantine > 0 && now < r.mark, nil", "return false, nil", "max(now, record.till, floor), now + c.window", "max(now, r.mark*min(1, c.quarantine), floor), max(now, r.mark*min(1, c.quarantine)) + c.window"}},
+		"return c.quarantine > 0 && now < r.mark, nil", "return false, nil", "max(now, record.till, floor), now + c.window", "max(now, r.mark*min(1, c.quarantine), floor), max(now, r.mark*min(1, c.quarantine)) + c.window",
+	}},
 	{"split brain: unconfirmed grants are used", "sim_instance_test.go", []string{"			if !confirmed {\n", "			if false {\n"}},
 	{"clock clamp: Redis's steps are believed", "sim_redis_test.go", []string{"if max(now-c.wall, c.wall-now) > c.skew {", "if false {"}},
 	{"clock clamp: Postgres's steps are believed", "sim_postgres_test.go", []string{"|| max(now-wall, wall-now) > skew {", "{"}},
@@ -51,8 +54,10 @@ var removals = []mutant{
 	{"layout: another space is served", "sim_redis_test.go", []string{"if r.exists && r.space != c.space {", "if false {"}},
 	{"clock: ahead of the store's", "core.go", []string{"c.do(anchor{h.parts[0].grant.Now})", "c.do(anchor{h.parts[0].grant.Now + 3000})"}},
 	{"liveness: a window that is over is kept", "acquire.go", []string{"if c.using == nil || !c.using.over(c.now) {", "if true {"}},
-	{"liveness: a lock stays while the clock is wrong", "sim_redis_test.go", []string{"	r.expire(now)\n	if r.lock[worker].token == token {\n		delete(r.lock, worker)\n	}\n	_, reply := r.head(now, c)\n	if reply != nil {\n		return reply\n	}\n",
-		"	r.expire(now)\n	_, reply := r.head(now, c)\n	if reply != nil {\n		return reply\n	}\n	if r.lock[worker].token == token {\n		delete(r.lock, worker)\n	}\n"}},
+	{"liveness: a lock stays while the clock is wrong", "sim_redis_test.go", []string{
+		"	r.expire(now)\n	if r.lock[worker].token == token {\n		delete(r.lock, worker)\n	}\n	_, reply := r.head(now, c)\n	if reply != nil {\n		return reply\n	}\n",
+		"	r.expire(now)\n	_, reply := r.head(now, c)\n	if reply != nil {\n		return reply\n	}\n	if r.lock[worker].token == token {\n		delete(r.lock, worker)\n	}\n",
+	}},
 }
 
 // seedsForMutants is within how many seeds each removal must be noticed.

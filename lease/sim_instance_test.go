@@ -135,7 +135,9 @@ func (i *instance) do(e effect) event {
 		w.note("instance %d halts: %v", i.id, e.err)
 		w.check.halted(i, e.err)
 	case note:
-		w.note("instance %d: %s %v", i.id, e.message, e.fields)
+		w.note("instance %d: %v", i.id, e.fields)
+	case told:
+		w.note("instance %d: acquired %v", i.id, e.fields)
 	}
 	return nil
 }

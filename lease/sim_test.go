@@ -109,8 +109,10 @@ func TestSimulation(t *testing.T) {
 // pause for a new acquisition when its window ends, and no longer, though every
 // worker is claimed in Postgres for a long time to come.
 func TestAnEmptiedRedisStallsNobody(t *testing.T) {
-	w := &world{rand: rand.New(rand.NewPCG(1, 1)), plan: plan{authorities: ByRedisAndPostgres, forgetful: true},
-		scale: scale{window: 2000, claim: 600_000, slack: 1000, skew: 500}, postgres: newPostgresTwin("s"), quiet: true}
+	w := &world{
+		rand: rand.New(rand.NewPCG(1, 1)), plan: plan{authorities: ByRedisAndPostgres, forgetful: true},
+		scale: scale{window: 2000, claim: 600_000, slack: 1000, skew: 500}, postgres: newPostgresTwin("s"), quiet: true,
+	}
 	w.check.init(w)
 	w.nodes = [2]*node{{redisTwin: newRedisTwin("a"), up: true}, {redisTwin: newRedisTwin("b"), up: true, attached: true}}
 	for i := range simWorkers {

@@ -94,7 +94,7 @@ func (c *core) observe() {
 	before := c.state
 	c.state = state
 	news := reason != c.notedErr && (c.notedErr == "" || c.now >= c.notedAt+quietTime)
-	if state == before && !(reason != "" && news) {
+	if state == before && (reason == "" || !news) {
 		return
 	}
 	c.notedErr, c.notedAt = reason, c.now
@@ -109,7 +109,7 @@ func (c *core) observe() {
 			level = slog.LevelWarn
 		}
 	}
-	c.do(note{level, "lease " + string(state), fields})
+	c.do(note{level, fields})
 }
 
 // status is a snapshot, for the keeper to complete.

@@ -45,7 +45,7 @@ type system struct{}
 // Uint64 implements rand.Source.
 func (system) Uint64() uint64 {
 	var b [8]byte
-	cryptorand.Read(b[:]) // never fails (crypto/rand)
+	_, _ = cryptorand.Read(b[:]) // never fails (crypto/rand)
 	return binary.NativeEndian.Uint64(b[:])
 }
 

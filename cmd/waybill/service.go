@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"waybill/generator"
@@ -119,7 +120,7 @@ func (v *service) flush(ctx context.Context) {
 
 // lookup finds records in the spools and the database.
 func (v *service) lookup() *persist.Lookup {
-	return persist.NewLookup(v.records, append(v.orphans[:len(v.orphans):len(v.orphans)], v.spool)...)
+	return persist.NewLookup(v.records, append(slices.Clip(v.orphans), v.spool)...)
 }
 
 // How stopping is paced. With the 5 s that giving the lease back may take, the
