@@ -23,7 +23,7 @@ func (k *Keeper) Status() Status {
 		s.Window = &w
 	}
 	s.Instance, s.Issued = k.self, k.issued()
-	s.DaysLeft = float64(k.generator.Layout().End()-time.Now().UnixMilli()) / float64((24 * time.Hour).Milliseconds())
+	s.DaysLeft = daysLeft(k.generator.Layout())
 	return s
 }
 
