@@ -84,6 +84,9 @@ type look struct {
 
 func (l look) problem() string {
 	err := l.err
+	if errors.Is(err, context.DeadlineExceeded) {
+		return l.name + ": cannot be asked: no answer within " + lookLimit.String()
+	}
 	if failed, ok := errors.AsType[*StoreError](err); ok {
 		err = failed.Err
 	}

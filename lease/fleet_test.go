@@ -132,7 +132,7 @@ func TestAFleetIsWhatTheAuthoritiesAndTheInstanceKnow(t *testing.T) {
 			"all are away: the instance alone", ownStatus(2, Degraded),
 			[]look{{name: "redis", err: away}, {name: "postgres", err: context.DeadlineExceeded}},
 			"1 held 3 free 0 parked; 2 own degraded redis=30 postgres=30",
-			[]string{"redis: cannot be asked: connection refused", "postgres: cannot be asked: context deadline exceeded"},
+			[]string{"redis: cannot be asked: connection refused", "postgres: cannot be asked: no answer within 2s"},
 		},
 		{
 			"Redis was emptied: the instance still holds", ownStatus(2, Live),

@@ -30,7 +30,7 @@ func (k *Keeper) Status() Status {
 // report is what goes to the others with a refresh.
 func (k *Keeper) report(authority string) Report {
 	s := k.Status()
-	r := Report{State: s.State, Time: time.Now().UTC(), Issued: s.Issued, OffsetMS: s.OffsetMS, Err: s.Error}
+	r := Report{State: s.State, Time: time.Now().UTC().Truncate(time.Millisecond), Issued: s.Issued, OffsetMS: s.OffsetMS, Err: s.Error}
 	for _, p := range s.Authorities {
 		if p.Name == authority {
 			r.RefreshMS = p.RefreshMS
