@@ -71,7 +71,7 @@ func runServe(ctx context.Context, args []string, l envconfig.Lookuper, stdout, 
 	people := isTerminal(stdout)
 	s := &server{Config: c, log: newLogger(c, stderr, isTerminal(stderr)), stop: make(chan os.Signal, 2)}
 	if people {
-		s.greet = func(address string) { fmt.Fprint(stdout, banner(c, address)) }
+		s.greet = func(address, operators string) { fmt.Fprint(stdout, banner(c, address, operators)) }
 	}
 	signal.Notify(s.stop, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(s.stop)
