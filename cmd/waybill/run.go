@@ -36,6 +36,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		err = runServe(ctx, rest, lookuper, stdout, stderr)
 	case "migrate":
 		err = runMigrate(ctx, rest, lookuper, stdout)
+	case "leases":
+		err = runLeases(ctx, rest, lookuper, stdout, stderr)
 	case "decode":
 		err = runDecode(ctx, rest, lookuper, stdout)
 	case "version", "--version", "-v":

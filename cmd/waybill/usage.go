@@ -19,6 +19,7 @@ usage:
   waybill migrate status  tell the schema's version and this program's
   waybill migrate down    undo the last migration, with all the data in its tables
   waybill migrate force VERSION  note a version after a repair by hand
+  waybill leases          tell which instances there are and what they hold: waybill leases -h
   waybill decode NUMBER   explain a tracking number, offline
   waybill version
   waybill help
@@ -69,7 +70,7 @@ func banner(c Config, address, operators string) string {
 	return fmt.Sprintf(`
   waybill %s
   address   http://%s
-  operators http://%s/leases
+  operators http://%s/leases, or: waybill leases
   records   %s, safe before the reply as RECORD_ACK=%s says
   numbers   %s form; worker leased from %s
   try       curl '%s'
