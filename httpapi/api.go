@@ -22,6 +22,11 @@ type Config struct {
 	Ready     func() error  // nil when numbers can be issued and recorded, otherwise the reason
 	AckLimit  time.Duration // how long a reply may wait for its record; 0 for no limit
 	Log       *slog.Logger
+
+	Lease  func() any                         // what this instance holds, as JSON will have it
+	Leases func(context.Context) (any, error) // what all instances hold, or why that cannot be told yet
+	Token  string                             // what operators have to show; empty: nothing
+	Shared bool                               // the operators' routes are public ones too
 }
 
 // API answers requests. Its methods may be called concurrently.
@@ -51,22 +56,42 @@ func New(c Config) *API {
 
 // Public is what the world may ask.
 func (a *API) Public() http.Handler {
-	router := &httprouter.Router{HandleMethodNotAllowed: true} // and no redirects, no answers to OPTIONS
-	get := func(path string, h handler) { router.HandlerFunc(http.MethodGet, path, a.handle(h)) }
+	router, get := a.router(func(h handler) handler { return h })
 
 	get("/next-tracking-number", a.issue)
 	get("/next-tracking-number/", a.issue)
 	get("/tracking-numbers/:number", a.find)
 	get("/livez", a.live)
 	get("/readyz", a.ready)
+	if a.Shared {
+		get("/lease", a.guarded(a.lease))
+		get("/leases", a.guarded(a.leases))
+	}
+	return router
+}
 
-	router.NotFound = a.handle(func(http.ResponseWriter, *http.Request) error { return errNoRoute })
-	router.MethodNotAllowed = a.handle(func(w http.ResponseWriter, _ *http.Request) error {
+// Operators is what those who run the service may ask. Health needs no token.
+func (a *API) Operators() http.Handler {
+	router, get := a.router(a.guarded)
+
+	get("/lease", a.guarded(a.lease))
+	get("/leases", a.guarded(a.leases))
+	get("/livez", a.live)
+	get("/readyz", a.ready)
+	return router
+}
+
+// router has no routes yet; get adds one. What is asked for elsewhere is refused
+// behind guard.
+func (a *API) router(guard func(handler) handler) (router *httprouter.Router, get func(path string, h handler)) {
+	router = &httprouter.Router{HandleMethodNotAllowed: true} // and no redirects, no answers to OPTIONS
+	router.NotFound = a.handle(guard(func(http.ResponseWriter, *http.Request) error { return errNoRoute }))
+	router.MethodNotAllowed = a.handle(guard(func(w http.ResponseWriter, _ *http.Request) error {
 		// The router offers OPTIONS too, which nobody answers.
 		w.Header().Set("Allow", strings.TrimSuffix(w.Header().Get("Allow"), ", OPTIONS"))
 		return errMethod
-	})
-	return router
+	}))
+	return router, func(path string, h handler) { router.HandlerFunc(http.MethodGet, path, a.handle(h)) }
 }
 
 // Drain makes readiness say 404, which HAProxy takes as "no new requests, keep

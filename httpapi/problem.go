@@ -42,6 +42,10 @@ func (p *problem) with(detail string) *problem {
 var (
 	errNoRoute      = &problem{Type: "/problems/not-found", Title: "Not found", Status: http.StatusNotFound}
 	errMethod       = &problem{Type: "/problems/method-not-allowed", Title: "Method not allowed", Status: http.StatusMethodNotAllowed}
+	errUnauthorized = &problem{
+		Type: "/problems/unauthorized", Title: "Unauthorized", Status: http.StatusUnauthorized,
+		Detail: "send the instance's OPS_TOKEN, as in Authorization: Bearer <token>",
+	}
 	errQueryTooLong = &problem{
 		Type: "/problems/query-too-long", Title: "Query too long", Status: http.StatusRequestURITooLong,
 		Detail: "the query string may have 4,096 bytes",

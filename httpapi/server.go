@@ -46,18 +46,26 @@ func NewServer(a *API) *Server {
 		api:   a,
 		rest:  &handover{conns: make(chan net.Conn), done: make(chan struct{})},
 		conns: map[*conn]struct{}{},
-		http: &http.Server{
-			Handler:           a.Public(),
-			ReadHeaderTimeout: readLimit,
-			ReadTimeout:       readLimit,
-			WriteTimeout:      writeLimit,
-			IdleTimeout:       idleLimit,
-			MaxHeaderBytes:    headerBytes,
-			ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
-		},
+		http:  a.limited(a.Public()),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
+}
+
+// NewOperatorsServer returns a server of a's operators' routes.
+func NewOperatorsServer(a *API) *http.Server { return a.limited(a.Operators()) }
+
+// limited is a server with the limits.
+func (a *API) limited(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readLimit,
+		ReadTimeout:       readLimit,
+		WriteTimeout:      writeLimit,
+		IdleTimeout:       idleLimit,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
+	}
 }
 
 // Serve answers connections from l until Shutdown, which makes it return nil.

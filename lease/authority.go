@@ -108,13 +108,13 @@ type Instance struct {
 	Host    string    `json:"host"`
 	Version string    `json:"version"`
 	Address string    `json:"address"`
-	Since   time.Time `json:"since"` // the process's start
+	Since   time.Time `json:"since,omitzero"` // the process's start
 }
 
 // Report is what an instance last told of itself.
 type Report struct {
 	State     State     `json:"state"`
-	Time      time.Time `json:"reported"`
+	Time      time.Time `json:"reported,omitzero"`
 	Issued    uint64    `json:"issued"`             // IDs by this process
 	RefreshMS float64   `json:"refresh_ms"`         // how long the last refresh took
 	OffsetMS  *int64    `json:"clock_offset_ms"`    // the store's clock less the instance's; nil before the first answer

@@ -23,6 +23,8 @@ type Keeper struct {
 	issued      func() uint64
 	suspension  suspension
 	start       time.Time
+	space       Space
+	looking     chan struct{} // holds one while Fleet asks
 
 	mu       sync.Mutex
 	core     *core
@@ -35,6 +37,7 @@ type Keeper struct {
 type Config struct {
 	Generator   *generator.Generator
 	Authorities []Authority // at least one; the first one's clock is the generator's
+	Space       Space       // that they serve, for operators
 	Self        Instance    // who other operators see
 	Issued      func() uint64
 	Log         *slog.Logger
@@ -51,7 +54,7 @@ const (
 func NewKeeper(c Config) *Keeper {
 	k := &Keeper{
 		authorities: c.Authorities, generator: c.Generator, log: c.Log, self: c.Self, issued: c.Issued,
-		start: time.Now(), answered: map[string]time.Time{},
+		start: time.Now(), answered: map[string]time.Time{}, space: c.Space, looking: make(chan struct{}, 1),
 	}
 	var periods []time.Duration
 	for _, a := range c.Authorities {

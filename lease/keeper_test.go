@@ -75,7 +75,7 @@ func keep(t *testing.T, workerBits int, authorities ...Authority) (k *Keeper, g 
 	}
 	g = generator.New(l)
 	k = NewKeeper(Config{
-		Generator: g, Authorities: authorities, Issued: func() uint64 { return 0 }, Log: slog.New(slog.DiscardHandler),
+		Generator: g, Authorities: authorities, Space: Space{WorkerBits: workerBits}, Issued: func() uint64 { return 0 }, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -23,14 +23,14 @@ func (k *Keeper) Status() Status {
 		s.Window = &w
 	}
 	s.Instance, s.Issued = k.self, k.issued()
-	s.DaysLeft = float64(k.generator.Layout().End()-time.Now().UnixMilli()) / float64((24 * time.Hour).Milliseconds())
+	s.DaysLeft = daysLeft(k.generator.Layout())
 	return s
 }
 
 // report is what goes to the others with a refresh.
 func (k *Keeper) report(authority string) Report {
 	s := k.Status()
-	r := Report{State: s.State, Time: time.Now().UTC(), Issued: s.Issued, OffsetMS: s.OffsetMS, Err: s.Error}
+	r := Report{State: s.State, Time: time.Now().UTC().Truncate(time.Millisecond), Issued: s.Issued, OffsetMS: s.OffsetMS, Err: s.Error}
 	for _, p := range s.Authorities {
 		if p.Name == authority {
 			r.RefreshMS = p.RefreshMS

@@ -20,6 +20,10 @@ const (
 	Lost     State = "lost"     // the window ended before it was extended or replaced
 	Draining State = "draining" // stopping: the window is kept, not extended
 	Released State = "released" // given back
+
+	// Parked is a worker's, not a keeper's: its window is not past, and nobody
+	// extends it. Its instance crashed, or gave it back ahead of its clock.
+	Parked State = "parked"
 )
 
 // Status is what an instance tells operators of its lease. Worker, Window and
@@ -59,6 +63,35 @@ type PartStatus struct {
 
 func span(w generator.Window) Span {
 	return Span{From: stamp(w.From), Until: stamp(w.Until), from: w.From, until: w.Until}
+}
+
+// Waiting is the status of an instance that its stores have not admitted yet, for
+// the reason given: it has no keeper.
+func Waiting(self Instance, l generator.Layout, reason error) Status {
+	return Status{Instance: self, State: Starting, Error: reason.Error(), DaysLeft: daysLeft(l)}
+}
+
+func daysLeft(l generator.Layout) float64 {
+	return float64(l.End()-time.Now().UnixMilli()) / float64((24 * time.Hour).Milliseconds())
+}
+
+// holds reports whether there is a window in use that has not ended.
+func (s *Status) holds() bool {
+	return s.Worker != nil && s.Window != nil && s.Window.SecondsLeft > 0
+}
+
+// report is the status as others would be told of it.
+func (s *Status) report() Report {
+	r := Report{State: s.State, Issued: s.Issued, OffsetMS: s.OffsetMS, Err: s.Error}
+	for i, p := range s.Authorities {
+		if i == 0 {
+			r.RefreshMS = p.RefreshMS
+		}
+		if p.Refreshed.After(r.Time) {
+			r.Time = p.Refreshed.UTC().Truncate(time.Millisecond)
+		}
+	}
+	return r
 }
 
 // at fills in what is left at now, by the generator's clock.

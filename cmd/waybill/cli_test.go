@@ -72,10 +72,10 @@ func TestTheReadmesTableIsTheProgramsOwn(t *testing.T) {
 func TestEveryFaultOfTheConfigurationIsListedAtOnce(t *testing.T) {
 	bad := []string{
 		"PORT=http", "DATABASE_URL=mysql://x", "REDIS_URL=http://x", "REDIS_REPLICAS=many", "LEASE_WINDOW=1s", "SECRET_KEY=short", "RECORD_ACK=maybe", "SPOOL_LIMIT=1MiB",
-		"LEASE_CLAIM=1s", "WORKER_BITS=ten", "SEQUENCE_BITS=99", "NUMBER_EPOCH=2026", "LOG_LEVEL=loud", "LOG_FORMAT=xml",
+		"LEASE_CLAIM=1s", "WORKER_BITS=ten", "SEQUENCE_BITS=99", "NUMBER_EPOCH=2026", "OPS_ADDR=8001", "OPS_TOKEN=short", "OPS_AUTH=maybe", "LOG_LEVEL=loud", "LOG_FORMAT=xml",
 	}
 	code, _, err := command(t, bad)
-	if code != exitUsage || !strings.Contains(err, "the configuration is wrong in 14 places") {
+	if code != exitUsage || !strings.Contains(err, "the configuration is wrong in 17 places") {
 		t.Errorf("%d %s", code, err)
 	}
 	for _, pair := range bad {
@@ -122,6 +122,26 @@ func TestConfigurationsAtTheEdges(t *testing.T) {
 		{"NUMBER_EPOCH", "2000-01-01T00:00:00Z", true},
 		{"NUMBER_EPOCH", "2199-01-01T00:00:00Z", false},
 		{"DATABASE_URL", "postgresql://u:p@h/db", true},
+		{"OPS_ADDR", "127.0.0.1:0", true},
+		{"OPS_ADDR", "127.9.9.9:8001", true},
+		{"OPS_ADDR", "localhost:8001", true},
+		{"OPS_ADDR", "[::1]:8001", true},
+		{"OPS_ADDR", "[::]:8001", false},
+		{"OPS_ADDR", "0.0.0.0:8001", false},
+		{"OPS_ADDR", ":8001", false},
+		{"OPS_ADDR", "10.0.0.1:8001", false},
+		{"OPS_ADDR", "waybill-1:8001", false},
+		{"OPS_ADDR", "shared", false},
+		{"OPS_ADDR", "127.0.0.1:8000", false},
+		{"OPS_ADDR", "127.0.0.1:65536", false},
+		{"OPS_ADDR", "127.0.0.1", false},
+		{"OPS_TOKEN", strings.Repeat("k", 16), true},
+		{"OPS_TOKEN", strings.Repeat("k", 15), false},
+		{"OPS_TOKEN", "with a space in the middle", false},
+		{"OPS_TOKEN", "with\na line's end in it", false},
+		{"OPS_TOKEN", "pässwörter über alles", false},
+		{"OPS_AUTH", "none", true},
+		{"OPS_AUTH", "None", false},
 		{"LOG_LEVEL", "DEBUG", true},
 		{"LOG_LEVEL", "INFO+2", false},
 		{"DATABASE_URL", "postgres://u:p@:notaport/db", false},

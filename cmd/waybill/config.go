@@ -21,6 +21,9 @@ import (
 // made from their tags.
 type variables struct {
 	Port         string `env:"PORT,default=8000" help:"public listener on all interfaces; 0 picks a free port and logs it, at level info"`
+	OpsAddr      string `env:"OPS_ADDR,default=127.0.0.1:8001" help:"operators' listener, host:port, where port 0 picks a free one and logs it; shared: their routes on the public listener, with OPS_TOKEN"`
+	OpsToken     string `env:"OPS_TOKEN" help:"what operators send as Authorization: Bearer …; at least 16 bytes; needed beyond loopback"`
+	OpsAuth      string `env:"OPS_AUTH" help:"none: OPS_ADDR may be beyond loopback without OPS_TOKEN"`
 	DataDir      string `env:"DATA_DIR,default=waybill-data" help:"spools, the lease file, and the embedded database when DATABASE_URL is unset"`
 	DatabaseURL  string `env:"DATABASE_URL" help:"Postgres primary; unset: embedded SQLite in DATA_DIR"`
 	RedisURL     string `env:"REDIS_URL" help:"leases of a fleet: redis:// or rediss://, further nodes of a cluster or Sentinels as ?addr=host:port, a Sentinel's master as master_name=…"`
@@ -42,6 +45,8 @@ type variables struct {
 // Config is the environment, understood.
 type Config struct {
 	Port        int
+	OpsAddr     string // host:port, or shared
+	OpsToken    string // empty: operators are not asked for one
 	DataDir     string
 	DatabaseURL string // empty: embedded
 	RedisURL    string // empty: leases are Postgres's, or the file's
@@ -78,6 +83,7 @@ func loadConfig(ctx context.Context, l envconfig.Lookuper) (c Config, err error)
 	if c.Port, err = strconv.Atoi(v.Port); err != nil || c.Port < 0 || c.Port > 65535 {
 		fault("PORT", "%q is no port: use 0 to 65535", v.Port)
 	}
+	c.operators(v, fault)
 	if v.DatabaseURL != "" && !strings.HasPrefix(v.DatabaseURL, "postgres://") && !strings.HasPrefix(v.DatabaseURL, "postgresql://") {
 		fault("DATABASE_URL", "must begin with postgres://")
 	} else if err := persist.CheckPostgresURL(v.DatabaseURL); v.DatabaseURL != "" && err != nil {

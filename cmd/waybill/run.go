@@ -36,6 +36,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		err = runServe(ctx, rest, lookuper, stdout, stderr)
 	case "migrate":
 		err = runMigrate(ctx, rest, lookuper, stdout)
+	case "leases":
+		err = runLeases(ctx, rest, lookuper, stdout, stderr)
 	case "decode":
 		err = runDecode(ctx, rest, lookuper, stdout)
 	case "version", "--version", "-v":
@@ -71,7 +73,7 @@ func runServe(ctx context.Context, args []string, l envconfig.Lookuper, stdout, 
 	people := isTerminal(stdout)
 	s := &server{Config: c, log: newLogger(c, stderr, isTerminal(stderr)), stop: make(chan os.Signal, 2)}
 	if people {
-		s.greet = func(address string) { fmt.Fprint(stdout, banner(c, address)) }
+		s.greet = func(address, operators string) { fmt.Fprint(stdout, banner(c, address, operators)) }
 	}
 	signal.Notify(s.stop, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(s.stop)

@@ -24,8 +24,8 @@ import (
 type server struct {
 	Config
 	log   *slog.Logger
-	stop  chan os.Signal       // the first asks to stop, the second to hurry
-	greet func(address string) // at a terminal
+	stop  chan os.Signal                  // the first asks to stop, the second to hurry
+	greet func(address, operators string) // at a terminal
 	self  lease.Instance
 
 	service atomic.Pointer[service] // nil until every store has admitted this instance
@@ -35,7 +35,8 @@ type server struct {
 // serve answers at once, issues as soon as the stores have admitted this
 // instance, and goes on until a signal. It is taken down in the opposite order.
 // Replied means recorded: the generator is closed before the last records are
-// loaded, and the lease is given back after that.
+// loaded, and the lease is given back after that. Operators are answered to the
+// end.
 func (s *server) serve(ctx context.Context) (err error) {
 	stores, err := openStores(ctx, s.Config)
 	defer func() { err = errors.Join(err, stores.Close()) }()
@@ -43,12 +44,20 @@ func (s *server) serve(ctx context.Context) (err error) {
 		return err
 	}
 	numbers := generator.New(s.Layout)
-	api := httpapi.New(httpapi.Config{Generator: numbers, Form: s.Form, Log: s.log, Ready: s.ready, AckLimit: s.ackLimit()})
+	api := httpapi.New(httpapi.Config{
+		Generator: numbers, Form: s.Form, Log: s.log, Ready: s.ready, AckLimit: s.ackLimit(),
+		Lease: s.lease, Leases: s.leases, Token: s.OpsToken, Shared: s.OpsAddr == opsShared,
+	})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+strconv.Itoa(s.Port))
 	if err != nil {
 		return fmt.Errorf("PORT: %w", err)
 	}
 	s.self = s.instance(listener.Addr())
+	ops, err := s.openOperators(ctx, api)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, ops.Close()) }()
 	web := httpapi.NewServer(api)
 
 	group, running := errgroup.WithContext(ctx)
@@ -60,7 +69,7 @@ func (s *server) serve(ctx context.Context) (err error) {
 	s.log.Info("listening", "addr", listener.Addr().String(), "version", version(), "instance", s.self.Name,
 		"form", s.Form.String(), "lease", s.authorities())
 	if s.greet != nil {
-		s.greet(dialable(listener.Addr()))
+		s.greet(dialable(listener.Addr()), ops.at())
 	}
 
 	s.awaitStop(running, api)
@@ -119,10 +128,7 @@ func (s *server) ready() error {
 	if v := s.service.Load(); v != nil {
 		return v.ready()
 	}
-	if refusal := s.refusal.Load(); refusal != nil {
-		return errors.New(lease.Public(*refusal))
-	}
-	return errStarting
+	return errors.New(lease.Public(s.refused()))
 }
 
 // errStarting is the reason before the stores were asked.

@@ -48,7 +48,7 @@ func (s *server) openService(ctx context.Context, numbers *generator.Generator, 
 	}
 	v.upkeep.Go(func() error { return v.spool.Run(v.recording) })
 	v.keeper = lease.NewKeeper(lease.Config{
-		Generator: numbers, Authorities: st.authorities(), Self: s.self, Issued: v.spool.Last, Log: s.log,
+		Generator: numbers, Authorities: st.authorities(), Space: st.space, Self: s.self, Issued: v.spool.Last, Log: s.log,
 	})
 	return v, nil
 }
@@ -123,8 +123,8 @@ func (v *service) lookup() *persist.Lookup {
 	return persist.NewLookup(v.records, append(slices.Clip(v.orphans), v.spool)...)
 }
 
-// How stopping is paced. With the 5 s that giving the lease back may take, the
-// sum stays below 25 s.
+// How stopping is paced. With the 3 s that giving the lease back may take and one
+// for operators, the sum stays below 25 s.
 const (
 	drainDelay    = 3 * time.Second // two health checks of a load balancer, and some
 	shutdownLimit = 8 * time.Second // for requests under way

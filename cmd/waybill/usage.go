@@ -19,6 +19,7 @@ usage:
   waybill migrate status  tell the schema's version and this program's
   waybill migrate down    undo the last migration, with all the data in its tables
   waybill migrate force VERSION  note a version after a repair by hand
+  waybill leases          tell which instances there are and what they hold: waybill leases -h
   waybill decode NUMBER   explain a tracking number, offline
   waybill version
   waybill help
@@ -58,19 +59,23 @@ func isTerminal(w io.Writer) bool {
 }
 
 // banner is the greeting at a terminal.
-func banner(c Config, address string) string {
+func banner(c Config, address, operators string) string {
 	database := "SQLite in " + c.DataDir
 	if c.DatabaseURL != "" {
 		database = "Postgres"
 	}
+	if operators == "" {
+		operators = address
+	}
 	return fmt.Sprintf(`
   waybill %s
   address   http://%s
+  operators http://%s/leases, or: waybill leases
   records   %s, safe before the reply as RECORD_ACK=%s says
   numbers   %s form; worker leased from %s
   try       curl '%s'
 
-`, version(), address, database, c.Ack, c.Form, c.DataDir, "http://"+address+example)
+`, version(), address, operators, database, c.Ack, c.Form, c.DataDir, "http://"+address+example)
 }
 
 // example is a request that is answered with a number.
