@@ -169,7 +169,7 @@ func (c *core) begin(h *holding) {
 	c.search = search{asking: -1}
 	c.do(anchor{clock})
 	c.do(use{w})
-	c.do(told{[]any{"worker", h.worker, "epoch", w.Epoch, "from", stamp(w.From), "until", stamp(w.Until)}})
+	c.do(announce{[]any{"worker", h.worker, "epoch", w.Epoch, "from", stamp(w.From), "until", stamp(w.Until)}})
 }
 
 // stamp is a Unix millisecond for people.

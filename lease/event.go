@@ -47,10 +47,10 @@ type (
 		token             Token
 		until             int64
 	}
-	anchor struct{ now int64 } // the generator's clock; before use
-	use    struct{ window generator.Window }
-	told   struct{ fields []any } // a line of log: a lease was acquired
-	note   struct {               // a line of log: the state
+	anchor   struct{ now int64 } // the generator's clock; before use
+	use      struct{ window generator.Window }
+	announce struct{ fields []any } // a line of log: a lease was acquired
+	note     struct {               // a line of log: the state
 		level  slog.Level
 		fields []any
 	}

@@ -158,7 +158,7 @@ func (k *Keeper) do(ctx context.Context, e effect, beside func(func(context.Cont
 		}
 	case note:
 		k.log.Log(ctx, e.level, "lease state", e.fields...)
-	case told:
+	case announce:
 		k.log.InfoContext(ctx, "lease acquired", e.fields...)
 	case halt:
 		k.generator.Close()

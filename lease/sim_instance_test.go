@@ -136,7 +136,7 @@ func (i *instance) do(e effect) event {
 		w.check.halted(i, e.err)
 	case note:
 		w.note("instance %d: %v", i.id, e.fields)
-	case told:
+	case announce:
 		w.note("instance %d: acquired %v", i.id, e.fields)
 	}
 	return nil
