@@ -23,14 +23,18 @@ local function try(name, ...)
 end
 local key = KEYS[1]
 try('time') try('info', 'server') try('msetnx', key, '1') try('mset', key, '1') try('mget', key) try('getrange', key, 0, 0)
-try('pexpire', key, 1000) try('pttl', key) try('del', key)
+try('pexpire', key, 1000) try('del', key)
 try('hset', key, 'a', '1') try('hget', key, 'a') try('hmget', key, 'a') try('hgetall', key) try('hdel', key, 'a') try('del', key)
 try('zadd', key, 1, 'a') try('zremrangebyscore', key, '-inf', 1) try('zrange', key, 0, -1) try('del', key)
 return refused`
 
 // check asks the server whether leases can be kept on it: it must never evict a
-// key, and its user must be allowed what the scripts do. The error says what to
-// change.
+// key, and its user must be allowed what the scripts do, which is
+//
+//	~waybill:* +eval +evalsha +time +info +ping +hello +wait +mget +mset +msetnx +getrange +del
+//	+pexpire +hset +hget +hmget +hgetall +hdel +zadd +zrange +zremrangebyscore
+//
+// and +waitaof +client|setinfo from 7.2 on. The error says what to change.
 func (r *Redis) check(ctx context.Context) error {
 	node, err := r.node(ctx, r.key("state"))
 	if err != nil {

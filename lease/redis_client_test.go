@@ -1,0 +1,250 @@
+package lease
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"waybill/internal/testenv"
+)
+
+// leastRights is what a Redis user needs.
+const leastRights = "~waybill:* -@all +eval +evalsha +time +info +ping +hello +client|setinfo +client|maint_notifications +wait " +
+	"+mget +mset +msetnx +getrange +del +pexpire +hset +hget +hmget +hgetall +hdel +zadd +zrange +zremrangebyscore"
+
+func TestALeaseNeedsNoMoreRightsThanThese(t *testing.T) {
+	server := testenv.Redis(t)
+	rights := strings.ReplaceAll(leastRights, " +client|setinfo +client|maint_notifications", "") // 7.2 and later
+	user := func(name, rights string) string {
+		t.Helper()
+		if _, err := server.Do(append([]string{"ACL", "SETUSER", name, "on", ">secret-word"}, strings.Fields(rights)...)...); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Replace(server.URL, "redis://", "redis://"+name+":secret-word@", 1)
+	}
+	s := redisSpace(t, ByRedisAndPostgres)
+	r := openRedis(t, user("least", rights), s)
+	token := NewToken()
+	must(t, r, claim(1, token, 1))
+	must(t, r, claim(1, token, 2))
+	if _, err := r.Holders(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := r.Trim(context.Background(), 1, token, 0); err != nil {
+		t.Error(err)
+	}
+	for i, right := range strings.Fields(rights)[2:] {
+		name := strings.TrimPrefix(right, "+")
+		if name == "hello" || name == "ping" { // go-redis does without
+			continue
+		}
+		without := user(fmt.Sprintf("without%d", i), strings.Replace(rights+" ", " "+right+" ", " ", 1))
+		err := dialRedis(t, without, "", s).Enter(context.Background(), s)
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "ACL SETUSER") || strings.Contains(err.Error(), "secret-word") {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+	wrong := strings.Replace(server.URL, "redis://", "redis://least:wrong-word@", 1)
+	if err := dialRedis(t, wrong, "", s).Enter(context.Background(), s); err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "wrong-word") {
+		t.Errorf("a wrong password: %v", err)
+	}
+}
+
+func TestARedisThatMayEvictIsRefused(t *testing.T) {
+	s := redisSpace(t, ByRedisAndPostgres)
+	evicting := testenv.Redis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+	if err := dialRedis(t, evicting.URL, "", s).Enter(context.Background(), s); err == nil || !strings.Contains(err.Error(), "allkeys-lru") || !strings.Contains(err.Error(), "noeviction") {
+		t.Errorf("%v", err)
+	}
+	openRedis(t, testenv.Redis(t, "--maxmemory", "100mb", "--maxmemory-policy", "noeviction").URL, s)
+}
+
+// certificate writes a self-signed one for 127.0.0.1 and returns its files and
+// the pin of its key.
+func certificate(t *testing.T) (certFile, keyFile, pin string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for path, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "EC PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := sha256.Sum256(public)
+	return certFile, keyFile, hex.EncodeToString(sum[:])
+}
+
+func TestTLSIsVerifiedOrPinnedOrInsecureByName(t *testing.T) {
+	certFile, keyFile, pin := certificate(t)
+	port := strconv.Itoa(testenv.FreePort(t))
+	testenv.Redis(t, "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", certFile, "--tls-auth-clients", "no")
+	address := "rediss://127.0.0.1:" + port + "/0"
+	s := redisSpace(t, ByRedisAndPostgres)
+	enter := func(mode string) error { return dialRedis(t, address, mode, s).Enter(context.Background(), s) }
+	for _, mode := range []string{"pin:" + pin, "insecure"} {
+		if err := enter(mode); err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	for _, mode := range []string{"", "verify"} {
+		if _, ok := errors.AsType[x509.UnknownAuthorityError](enter(mode)); !ok {
+			t.Errorf("%q: %v", mode, enter(mode))
+		}
+	}
+	if err := enter("pin:" + strings.Repeat("ab", 32)); err == nil || !strings.Contains(err.Error(), "pin:"+pin) {
+		t.Errorf("another key: %v", err)
+	}
+	for _, mode := range []string{"none", "pin:", "pin:abcd", "pin:" + strings.Repeat("zz", 32)} {
+		if err := CheckRedisURL(address, mode); err == nil {
+			t.Errorf("%s is taken", mode)
+		}
+	}
+	if err := CheckRedisURL("redis://127.0.0.1/0", "insecure"); err == nil {
+		t.Error("a TLS mode without TLS is taken")
+	}
+}
+
+// With Sentinels the authority follows the primary: at once beside Postgres,
+// after the quarantine without.
+func TestTheAuthorityFollowsAFailOverOfSentinels(t *testing.T) {
+	t.Parallel()
+	primary := testenv.Redis(t)
+	replica := testenv.RedisReplica(t, primary.Addr)
+	file, port := filepath.Join(t.TempDir(), "sentinel.conf"), strconv.Itoa(testenv.FreePort(t))
+	host, primaryPort, err := net.SplitHostPort(primary.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor main %s %s 1\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n", port, host, primaryPort)
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Sentinel(t, file, "127.0.0.1:"+port)
+	address := "redis://127.0.0.1:" + port + "/0?master_name=main"
+	s := redisSpace(t, ByRedisAndPostgres)
+	r := openRedis(t, address, s)
+	token := NewToken()
+	must(t, r, claim(1, token, 1))
+	_ = replica
+	time.Sleep(2 * time.Second) // the sentinel learns of the replica
+	primary.Kill()
+	begin := time.Now()
+	for {
+		_, err := r.Grant(context.Background(), claim(1, token, 2))
+		if errors.Is(err, ErrLost) {
+			break
+		}
+		if time.Since(begin) > 20*time.Second {
+			t.Fatalf("not within 20 s: %v", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	must(t, r, claim(2, NewToken(), 1))
+	t.Logf("granted by the promoted server %s after the primary was killed", time.Since(begin).Round(100*time.Millisecond))
+}
+
+func TestASpaceIsOneSlotOfACluster(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t, "--cluster-enabled", "yes")
+	if _, err := server.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383"); err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		if info, err := server.Do("CLUSTER", "INFO"); err == nil && strings.Contains(info, "cluster_state:ok") {
+			break
+		}
+		if time.Since(begin) > 10*time.Second {
+			t.Fatal("the cluster is not up")
+		}
+	}
+	for _, authorities := range []string{ByRedisAndPostgres, ByRedis} {
+		s := redisSpace(t, authorities)
+		if authorities == ByRedis {
+			s.Replicas = 0
+			if _, err := server.Do("DEL", spacesKey); err != nil {
+				t.Fatal(err)
+			}
+		}
+		u, err := url.Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := openRedis(t, "redis://"+u.Host+"?addr="+u.Host, s)
+		time.Sleep(quarantine(t, r))
+		token := NewToken()
+		must(t, r, claim(1, token, 1))
+		must(t, r, claim(1, token, 2))
+		if err := r.Trim(context.Background(), 1, token, 0); err != nil {
+			t.Error(err)
+		}
+		if h, err := r.Holders(context.Background()); err != nil || len(h.Windows) != 0 {
+			t.Errorf("%+v %v", h, err)
+		}
+	}
+}
+
+func TestAGrantIsUsedOnlyOnceItsReplicasHaveIt(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	s := redisSpace(t, ByRedis)
+	s.Replicas = 1
+	r := dialRedis(t, server.URL, "", s)
+	if err := r.Enter(context.Background(), s); err == nil || !strings.Contains(err.Error(), "REDIS_REPLICAS=1") {
+		t.Fatalf("without a replica: %v", err)
+	}
+	replica := testenv.RedisReplica(t, server.Addr)
+	if err := r.Enter(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(quarantine(t, r))
+	token := NewToken()
+	first := must(t, r, claim(1, token, 1))
+	replica.Pause()
+	for range 2 { // a repetition has to be confirmed as well
+		if _, err := r.Grant(context.Background(), claim(1, token, 2)); err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
+			t.Errorf("with its replica frozen: %v", err)
+		}
+	}
+	replica.Resume()
+	second := must(t, r, claim(1, token, 2))
+	if second.Window.From != first.Window.From || second.Window.Until <= first.Window.Until {
+		t.Errorf("%+v, then %+v", first, second)
+	}
+}
