@@ -69,7 +69,9 @@ func (c *core) returned(e trimmed) {
 	p.asking = false
 	if e.err == nil || errors.Is(e.err, ErrLost) {
 		p.gone = true
-		c.search.soon(c.now)
+		if c.search.full { // no longer: the worker is free
+			c.search.soon(c.now)
+		}
 		return
 	}
 	if p.returns++; p.returns == returnTries {
