@@ -155,11 +155,14 @@ func TestAFleetIsWhatTheAuthoritiesAndTheInstanceKnow(t *testing.T) {
 func TestTheNewestReportIsTold(t *testing.T) {
 	newest, old := holder(0, "other", true, 40, Live, time.Second), holder(0, "other", true, 900, Starting, time.Minute)
 	newest.Report.Issued, newest.Report.RefreshMS, old.Report.Issued = 70, 0.5, 3
+	before := holder(0, "other", true, 900, Live, time.Millisecond)
+	before.Instance.Since = before.Instance.Since.Add(-time.Hour)
 	another := holder(0, "before it", true, 900, Live, time.Millisecond)
 	for _, looks := range [][]look{
 		{redisLook(newest), postgresLook(old)},
 		{{"redis", Holders{fleetNow, []Holder{old}, nil}, nil}, postgresLook(newest)},
 		{redisLook(newest), postgresLook(another)}, // another's report is not its own
+		{redisLook(newest), postgresLook(before)},  // nor is that of its life before
 	} {
 		m := fleetSpace().fleet(ownStatus(-1, Starting), looks, time.UnixMilli(fleetNow)).Instances[0]
 		if m.Name != "other" || m.Issued != 70 || m.RefreshMS != 0.5 || !m.Time.Equal(newest.Report.Time) {
