@@ -9,8 +9,9 @@ import (
 	"waybill/generator"
 )
 
-// search is the way to a worker: every authority in turn tells which are free,
-// those that all of them call free are candidates, in random order.
+// search is the way to a worker: the first authority tells which are free, and
+// they are tried in random order. Once another authority has refused one of
+// them, each is asked in turn, and those that all call free are tried.
 type search struct {
 	asking     int // the authority that is being asked, or -1
 	found      []int
@@ -18,6 +19,7 @@ type search struct {
 	at         time.Duration // of the next search
 	wait       time.Duration // backs off
 	full       bool          // no worker was free
+	careful    bool          // the first authority does not know what another does
 	err        error         // what the last attempt failed with
 }
 
@@ -87,7 +89,7 @@ func (c *core) vacant(e vacancy) {
 		if left := time.Duration(e.free.Next-e.free.Now) * time.Millisecond; e.free.Next > 0 && left > 0 {
 			s.at = min(s.at, c.now+left)
 		}
-	case e.authority+1 < len(c.periods):
+	case s.careful && e.authority+1 < len(c.periods):
 		c.askFree(e.authority + 1)
 	default:
 		s.full = false
@@ -114,7 +116,8 @@ func (c *core) acquired(h *holding, e answer) {
 	switch {
 	case errors.Is(e.err, ErrOccupied), errors.Is(e.err, ErrLost): // somebody was faster
 		c.abandon(h)
-		if len(c.search.candidates) == 0 {
+		c.search.careful = c.search.careful || e.authority > 0
+		if len(c.search.candidates) == 0 || e.authority > 0 {
 			c.retry(e.err)
 		}
 	case e.err != nil:

@@ -6,8 +6,8 @@
 --            gen    counts the incarnations; a record of another one is void
 --            mark   before it nothing is granted in a space without a second authority
 --            <w>    worker w's record: token from until number nonce gen
---            <w>:report  what its holder last told of itself
 -- KEYS[2]  the worker's lock (redislock); for 'free' the sorted set of those who wait
+-- KEYS[3]  what the holders last told of themselves, a hash; not for 'free'
 -- ARGV     op, space, window, quarantine (0: none), wall clock of the caller, skew limit,
 --          then by op:
 --            free   instance, seconds that it counts as waiting
@@ -70,11 +70,9 @@ if op == 'free' then
   local reply = {'OK', ms(now)}
   local all = redis.call('HGETALL', state)
   for i = 1, #all, 2 do
-    if string.match(all[i], '^%d+$') then
-      local r = parse(all[i + 1])
-      if r.till > now then
-        reply[#reply + 1], reply[#reply + 2] = all[i], ms(r.till)
-      end
+    local till = string.match(all[i + 1], '^%x* %d+ (%d+) ')
+    if till and tonumber(till) > now then
+      reply[#reply + 1], reply[#reply + 2] = all[i], till
     end
   end
   return reply
@@ -89,7 +87,7 @@ if op == 'trim' then
   record.till = math.max(record.from, math.min(record.till, tonumber(ARGV[9])))
   record.token = ''
   redis.call('HSET', state, worker, format(record))
-  redis.call('HDEL', state, worker .. ':report')
+  redis.call('HDEL', KEYS[3], worker)
   return {'OK'}
 end
 
@@ -114,7 +112,8 @@ else
   local from = math.max(now, record and record.till or 0, tonumber(ARGV[11]))
   record = {token = token, from = from, till = now + window, number = 1, nonce = nonce, gen = gen}
 end
-redis.call('HSET', state, worker, format(record), worker .. ':report', ARGV[12]) -- a repetition too: WAIT needs a write to wait for
+redis.call('HSET', KEYS[3], worker, ARGV[12])
+redis.call('HSET', state, worker, format(record)) -- a repetition too: WAIT needs a write to wait for
 if record.number < 0 then return {'CLONE'} end
 redis.call('PEXPIRE', KEYS[2], math.max(1, record.till - now))
 return {'OK', ms(record.from), ms(record.till), ms(now)}

@@ -156,7 +156,7 @@ func (r *Redis) run(ctx context.Context, confirm bool, op, key string, args ...a
 		quarantine = 0
 	}
 	head := []any{op, s.definition(), s.Window.Duration().Milliseconds(), quarantine, wallClock().UnixMilli(), skewLimit.Milliseconds()}
-	reply, err := r.eval(ctx, confirm && !s.fenced(), []string{r.key("state"), key}, append(head, args...))
+	reply, err := r.eval(ctx, confirm && !s.fenced(), []string{r.key("state"), key, r.key("reports")}, append(head, args...))
 	if err != nil {
 		return nil, err
 	}

@@ -142,7 +142,8 @@ func (r *Redis) alone(ctx context.Context) error {
 // Holders implements Authority.
 func (r *Redis) Holders(ctx context.Context) (h Holders, err error) {
 	pipe := r.client.Pipeline()
-	clock, all, waiting := pipe.Time(ctx), pipe.HGetAll(ctx, r.key("state")), pipe.ZRangeWithScores(ctx, r.key("standby"), 0, -1)
+	clock, all, told := pipe.Time(ctx), pipe.HGetAll(ctx, r.key("state")), pipe.HGetAll(ctx, r.key("reports"))
+	waiting := pipe.ZRangeWithScores(ctx, r.key("standby"), 0, -1)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return Holders{}, &StoreError{"redis", err}
 	}
@@ -175,7 +176,7 @@ func (r *Redis) Holders(ctx context.Context) (h Holders, err error) {
 			instance, held := strings.CutPrefix(text, tokens[i])
 			w := &h.Windows[i]
 			w.Held = held && tokens[i] != ""
-			w.decode(instance, state[strconv.Itoa(w.Worker)+":report"])
+			w.decode(instance, told.Val()[strconv.Itoa(w.Worker)])
 		}
 	}
 	h.Standby = standbys(waiting.Val(), h.Now)

@@ -185,7 +185,7 @@ func TestADeletedLockIsALoss(t *testing.T) {
 	refused(t, r, claim(3, NewToken(), 1), ErrOccupied) // its window is not past, lock or no lock
 }
 
-func TestASpaceHasOneHashItsLocksAndItsQueue(t *testing.T) {
+func TestASpaceHasOneHashItsLocksAndTwoLists(t *testing.T) {
 	server := testenv.Redis(t)
 	s := redisSpace(t, ByRedisAndPostgres)
 	r := openRedis(t, server.URL, s)
@@ -197,7 +197,7 @@ func TestASpaceHasOneHashItsLocksAndItsQueue(t *testing.T) {
 	}
 	slices.Sort(keys)
 	tag := "waybill:{" + s.ID + "}:"
-	if want := []string{"waybill:spaces", tag + "standby", tag + "state", tag + "worker:3"}; !slices.Equal(keys, want) {
+	if want := []string{"waybill:spaces", tag + "reports", tag + "standby", tag + "state", tag + "worker:3"}; !slices.Equal(keys, want) {
 		t.Errorf("%q, want %q", keys, want)
 	}
 	holders, err := r.Holders(context.Background())
