@@ -60,6 +60,9 @@ Every rule can be removed alone (-DNO_RULE...), and every fault has to be asked 
 #ifndef ROLLBACKS
 #define ROLLBACKS 0     /* of Postgres, by its last write */
 #endif
+#ifndef POSTGRES
+#define POSTGRES 0      /* 1: the space is redis+postgres, 0: redis */
+#endif
 #ifndef CLONES
 #define CLONES 0        /* 0 or 1 */
 #endif
@@ -126,7 +129,7 @@ bit cloned; byte copy;  /* in[copy] came to life as a copy of another instance *
 /* The space: redis, or redis+postgres. A mixture is what rule 10 forbids. */
 #if defined(NO_RULE10_QUARANTINE) || defined(NO_RULE10_AUTHORITY)
 #define CLAIMS(i) ((i) == 0)
-#elif defined(POSTGRES)
+#elif POSTGRES
 #define CLAIMS(i) true
 #else
 #define CLAIMS(i) false
@@ -242,12 +245,15 @@ bit cloned; byte copy;  /* in[copy] came to life as a copy of another instance *
 int booked;             /* timestamps that are somebody's */
 byte shared;            /* a clone shares what was granted or asked for when it was made: all of it is below */
 bit I1_duplicate, I3_redis_overlap, I3_postgres_overlap, I4_false_clone_alarm, I7_trimmed_below_a_stamp;
-#ifdef CHECK_I3
-int grantedByRedis, grantedByPostgres;
+#ifdef CHECK_I3_REDIS
+int grantedByRedis;
+#endif
+#ifdef CHECK_I3_POSTGRES
+int grantedByPostgres;
 #endif
 
 hidden byte here, clk, lo, hi, cut;      /* scratch of one step */
-hidden byte verdict;
+hidden byte verdict, new;
 
 inline book(i) {        /* what lies in every window that the instance holds is its own from now on */
   lo = in[i].next;
@@ -278,7 +284,9 @@ inline notice(k,i) {
   if
   :: FORGETFUL(k) ->
      mem[k].writer = runId[k];
+#if !POSTGRES            /* there nobody waits for it */
      mem[k].mark = MAX(mem[k].mark, TIME(k,i) + L + EPS);
+#endif
 #ifndef NO_RULE5_VOID
      mem[k].token = 0; mem[k].number = 0; mem[k].nonce = 0
 #endif
@@ -345,7 +353,7 @@ inline answer(i) {      /* after judge: writes, and sends the answer on its way 
   fi;
   if
   :: hi > lo && (verdict == REPLAYED || hi != mem[here].until) ->     /* BUSY, or nothing new: as if not asked */
-#ifdef CHECK_I3
+#ifdef CHECK_I3_REDIS
      if
      :: verdict == GRANTED -> cut = lo
      :: else -> cut = mem[here].until
@@ -362,13 +370,17 @@ inline answer(i) {      /* after judge: writes, and sends the answer on its way 
      mem[here].token = in[i].token; mem[here].from = lo; mem[here].until = hi;
      mem[here].number = in[i].number + 1; mem[here].nonce = in[i].nonce;
      in[i].gotFrom = lo; in[i].gotUntil = hi; in[i].confirmed = 0
+#if CLONES              /* an open request that never arrived: only a copy could tell it from none */
   :: else
+#else
+  :: else -> in[i].nonce = (new -> 0 : in[i].nonce)
+#endif
   fi
 }
 
 inline disconnect(i) {  /* an answer that waits for the replica is lost with the connection */
   if
-  :: !in[i].confirmed -> drop(i)
+  :: !USABLE(i) -> drop(i)
   :: else
   fi
 }
@@ -389,8 +401,9 @@ inline obtain(i) {      /* takes the lock with a new token: any lock may just ha
 }
 
 inline open(i) {        /* a request keeps its number and nonce until it is answered */
+  new = (in[i].nonce == 0);
   if
-  :: in[i].nonce == 0 -> in[i].nonce = DRAW(i)
+  :: new -> in[i].nonce = DRAW(i)
   :: else
   fi
 }
@@ -421,7 +434,7 @@ inline claim(i) {       /* the Postgres claim, from the start of the Redis windo
   fi;
   if
   :: hi != 0 && (pg.token != in[i].token || hi != pg.until) ->
-#ifdef CHECK_I3
+#ifdef CHECK_I3_POSTGRES
      I3_postgres_overlap = ((grantedByPostgres & BITS((pg.token == in[i].token -> pg.until : lo), hi)) != 0);
      assert(!I3_postgres_overlap);
      grantedByPostgres = grantedByPostgres | BITS((pg.token == in[i].token -> pg.until : lo), hi);
@@ -460,7 +473,7 @@ inline giveBack(i) {    /* x: one above the last stamp */
      :: !IS_NEXT(here,i) -> alarm(here,i); verdict = REFUSED
 #endif
      :: else ->
-#ifdef CHECK_I3
+#ifdef CHECK_I3_REDIS
         grantedByRedis = grantedByRedis & ~BITS(cut, mem[here].until);
 #endif
         mem[here].until = cut; mem[here].token = 0; mem[here].number = 0; mem[here].nonce = 0;
@@ -476,7 +489,7 @@ inline giveBack(i) {    /* x: one above the last stamp */
 #endif
   if
   :: verdict != REFUSED && CLAIMS(i) && MAY_TRIM(pg.token, i) ->
-#ifdef CHECK_I3
+#ifdef CHECK_I3_POSTGRES
      grantedByPostgres = grantedByPostgres & ~BITS(cut, pg.until);
 #endif
      pg.until = cut; pg.token = 0
@@ -513,20 +526,26 @@ end:
 
 byte flushes, failovers, restarts, rollbacks;
 
-inline copyMemory(src, dst) {
-  mem[dst].lock = mem[src].lock; mem[dst].writer = mem[src].writer;
-  mem[dst].mark = mem[src].mark; mem[dst].token = mem[src].token; mem[dst].from = mem[src].from;
-  mem[dst].until = mem[src].until; mem[dst].number = mem[src].number; mem[dst].nonce = mem[src].nonce
+inline wipe(m) {
+  mem[m].lock = 0; mem[m].writer = 0; mem[m].mark = 0; mem[m].token = 0;
+  mem[m].from = 0; mem[m].until = 0; mem[m].number = 0; mem[m].nonce = 0
 }
 
-inline disconnectAll() {
-  disconnect(0); disconnect(1);
-#if N == 3
-  disconnect(2)
-#endif
+inline copyMemory(src, dst) {
+  mem[dst].lock = mem[src].lock; mem[dst].writer = mem[src].writer; mem[dst].mark = mem[src].mark;
+  mem[dst].token = mem[src].token; mem[dst].from = mem[src].from; mem[dst].until = mem[src].until;
+  mem[dst].number = mem[src].number; mem[dst].nonce = mem[src].nonce
 }
 
 inline confirm(i) { in[i].confirmed = (in[i].gotUntil != 0) }
+inline stay(i) { in[i].node = primary }
+inline leave(i) { in[i].node = 0 }
+
+#if N == 3
+#define forAll(act) act(0); act(1); act(2)
+#else
+#define forAll(act) act(0); act(1)
+#endif
 
 inline clone(i,j) {     /* a virtual machine restored twice */
   in[j].token = in[i].token; in[j].number = in[i].number; in[j].nonce = in[i].nonce;
@@ -535,46 +554,56 @@ inline clone(i,j) {     /* a virtual machine restored twice */
   cloned = 1; copy = j; shared = in[i].next
 }
 
+/* A memory that no later step can read is left alone, or wiped: fewer states, no behaviour less. */
 proctype World() {
 end:
   do
   :: atomic { now < TMAX -> now++ }
-  :: atomic { now < TMAX && !split ->
-       copyMemory(primary, 1-primary);
-       confirm(0); confirm(1);
-#if N == 3
-       confirm(2)
+#if FAILOVERS || !POSTGRES
+  :: atomic { now < TMAX && !split ->                           /* replication, with any lag */
+       if
+       :: failovers < FAILOVERS -> copyMemory(primary, 1-primary)
+       :: else
+       fi;
+#if POSTGRES             /* nobody waits for the replica either */
+       skip
+#else
+       forAll(confirm)
 #endif
      }
+#endif
 #if FLUSHES
-  :: atomic { now < TMAX && flushes < FLUSHES -> flushes++;
-       here = primary;
-       mem[here].lock = 0; mem[here].writer = 0; mem[here].mark = 0; mem[here].token = 0;
-       mem[here].from = 0; mem[here].until = 0; mem[here].number = 0; mem[here].nonce = 0 }
+  :: atomic { now < TMAX && flushes < FLUSHES -> flushes++; wipe(primary) }
 #endif
 #if FAILOVERS
   :: atomic { now < TMAX && failovers < FAILOVERS && !split -> failovers++;
 #ifdef SPLIT
-       split = 1; in[0].node = primary; in[1].node = primary;
-#if N == 3
-       in[2].node = primary;
-#endif
+       forAll(stay); split = 1;
 #else
-       disconnectAll();
+       forAll(disconnect);
+       if
+       :: failovers == FAILOVERS -> wipe(primary)
+       :: else
+       fi;
 #endif
        primary = 1 - primary }
+#endif
 #ifdef SPLIT
-  :: atomic { now < TMAX && split -> split = 0; in[0].node = 0; in[1].node = 0;
-#if N == 3
-       in[2].node = 0;
-#endif
-       disconnectAll() }
-#endif
+  :: atomic { now < TMAX && split ->                            /* healed: the old primary becomes a replica */
+       split = 0; forAll(disconnect); forAll(leave);
+       if
+       :: failovers == FAILOVERS -> wipe(1 - primary)
+       :: else
+       fi }
 #endif
 #if RESTARTS
-  :: atomic { now < TMAX && restarts == 0 && RESTARTS -> copyMemory(primary, DUMP) }
+  :: atomic { now < TMAX && restarts < RESTARTS -> copyMemory(primary, DUMP) }
   :: atomic { now < TMAX && restarts < RESTARTS -> restarts++;
-       copyMemory(DUMP, primary); runId[primary] = 2 + restarts; disconnectAll() }
+       copyMemory(DUMP, primary); runId[primary] = 2 + restarts; forAll(disconnect);
+       if
+       :: restarts == RESTARTS -> wipe(DUMP)
+       :: else
+       fi }
 #endif
 #ifdef JUMP
   :: atomic { now < TMAX && !jumped -> jumped = 1 }
