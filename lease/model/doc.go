@@ -1,0 +1,2 @@
+// Package model holds the lease protocol as a Promela model.
+package model
