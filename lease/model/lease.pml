@@ -170,10 +170,12 @@ bit cloned; byte copy;  /* in[copy] came to life as a copy of another instance *
 #define GROW(k,i) MAX(mem[k].until, clk + LENGTH(i))
 #endif
 
-/* 4. The next number, and the nonce that was drawn for it once. */
+/* 4. The next number, and the nonce that was drawn for it once. A record that is behind the request is a store's loss: refused.
+   One that is ahead, or has another nonce, is a copy's doing. */
 #ifdef NO_RULE4
 #define IS_REPLAY(k,i) false
 #define IS_NEXT(k,i) true
+#define IS_BEHIND(k,i) false
 #else
 #ifdef NO_RULE4_NONCE
 #define IS_REPLAY(k,i) (mem[k].number == in[i].number + 1)
@@ -181,6 +183,11 @@ bit cloned; byte copy;  /* in[copy] came to life as a copy of another instance *
 #define IS_REPLAY(k,i) (mem[k].number == in[i].number + 1 && mem[k].nonce == in[i].nonce)
 #endif
 #define IS_NEXT(k,i) (mem[k].number == in[i].number)
+#ifdef NO_RULE4_STALE
+#define IS_BEHIND(k,i) false
+#else
+#define IS_BEHIND(k,i) (mem[k].number < in[i].number)
+#endif
 #endif
 #define CLONE 255       /* instead of a record's number: nobody's next */
 
@@ -328,7 +335,11 @@ inline judge(i) {
            :: else ->
               if
               :: IS_NEXT(here,i) -> verdict = EXTENDED
-              :: else -> alarm(here,i)
+              :: else ->
+                 if
+                 :: IS_BEHIND(here,i)
+                 :: else -> alarm(here,i)
+                 fi
               fi
            fi
         fi
@@ -470,7 +481,12 @@ inline giveBack(i) {    /* x: one above the last stamp */
   :: else ->
      if
 #ifndef NO_RULE4_TRIM
-     :: !IS_NEXT(here,i) -> alarm(here,i); verdict = REFUSED
+     :: !IS_NEXT(here,i) ->
+        verdict = REFUSED;
+        if
+        :: IS_BEHIND(here,i)
+        :: else -> alarm(here,i)
+        fi
 #endif
      :: else ->
 #ifdef CHECK_I3_REDIS

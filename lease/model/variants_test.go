@@ -31,6 +31,11 @@ var variants = []variant{
 	{"redis+postgres, flush", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=5", "-DFLUSHES=1", "-DCHECK_I3_POSTGRES"}},
 	{"redis+postgres, old row", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=5", "-DROLLBACKS=1", "-DCHECK_I3_REDIS"}},
 
+	{"redis+postgres, flush, fail-over", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=4", "-DTOKENS=2", "-DFLUSHES=1", "-DFAILOVERS=1"}},
+	{"redis+postgres, split brain", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=4", "-DTOKENS=2", "-DFAILOVERS=1", "-DSPLIT", "-DCHECK_I4"}},
+	{"redis+postgres, split brain, flush", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=3", "-DTOKENS=2", "-DFLUSHES=1", "-DFAILOVERS=1", "-DSPLIT"}},
+	{"redis+postgres, clone", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=4", "-DTOKENS=2", "-DCLONES=1"}},
+
 	// One rule removed.
 	{"1 extend by anybody", duplicate, false, []string{"-DNO_RULE1_EXTEND"}},
 	{"1 trim by anybody", duplicate, false, []string{"-DNO_RULE1_TRIM"}},
@@ -43,6 +48,7 @@ var variants = []variant{
 	{"4 no nonce", duplicate, false, []string{"-DNO_RULE4_NONCE", "-DCLONES=1"}},
 	{"4 no mark on the record", duplicate, false, []string{"-DNO_RULE4_MARK", "-DCLONES=1"}},
 	{"4 a trim without number", duplicate, false, []string{"-DNO_RULE4_TRIM", "-DCLONES=1"}},
+	{"4 a stale record is a clone", "I4_false_clone_alarm", false, []string{"-DNO_RULE4_STALE", "-DPOSTGRES=1", "-DFAILOVERS=1", "-DSPLIT", "-DCHECK_I4"}},
 	{"5 no incarnation", duplicate, false, []string{"-DNO_RULE5", "-DFLUSHES=1"}},
 	{"5 a lost hash only", duplicate, false, []string{"-DNO_RULE5_RUN", "-DRESTARTS=1"}},
 	{"5 records stay valid", duplicate, false, []string{"-DNO_RULE5_VOID", "-DRESTARTS=1", "-DTOKENS=2"}},
