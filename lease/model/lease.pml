@@ -106,6 +106,7 @@ byte drawn;             /* tokens, so far */
 typedef Instance {
   byte token;           /* 0: none */
   byte number;          /* of the last request that was answered */
+  byte last;            /* its nonce */
   byte nonce;           /* of the open request; 0: none is open */
   byte from;            /* where the window starts in which it issues */
   byte next;            /* all below is booked, or not usable */
@@ -170,8 +171,8 @@ bit cloned; byte copy;  /* in[copy] came to life as a copy of another instance *
 #define GROW(k,i) MAX(mem[k].until, clk + LENGTH(i))
 #endif
 
-/* 4. The next number, and the nonce that was drawn for it once. A record that is behind the request is a store's loss: refused.
-   One that is ahead, or has another nonce, is a copy's doing. */
+/* 4. A request has the next number, a nonce that was drawn for it once, and the nonce of the last answered one. A record that
+   is behind it is a store's loss: refused. One that is ahead, or has another nonce, is a copy's doing. */
 #ifdef NO_RULE4
 #define IS_REPLAY(k,i) false
 #define IS_NEXT(k,i) true
@@ -182,7 +183,11 @@ bit cloned; byte copy;  /* in[copy] came to life as a copy of another instance *
 #else
 #define IS_REPLAY(k,i) (mem[k].number == in[i].number + 1 && mem[k].nonce == in[i].nonce)
 #endif
+#ifdef NO_RULE4_CHAIN
 #define IS_NEXT(k,i) (mem[k].number == in[i].number)
+#else
+#define IS_NEXT(k,i) (mem[k].number == in[i].number && mem[k].nonce == in[i].last)
+#endif
 #ifdef NO_RULE4_STALE
 #define IS_BEHIND(k,i) false
 #else
@@ -276,7 +281,7 @@ inline book(i) {        /* what lies in every window that the instance holds is 
 }
 
 inline forget(i) {      /* its stamps stay booked, for good */
-  in[i].token = 0; in[i].number = 0; in[i].nonce = 0; in[i].from = 0; in[i].next = 0;
+  in[i].token = 0; in[i].number = 0; in[i].last = 0; in[i].nonce = 0; in[i].from = 0; in[i].next = 0;
   in[i].redisUntil = 0; in[i].pgUntil = 0; in[i].node = 0;
 #ifndef NO_RULE3_OBJECT
   drop(i)
@@ -306,11 +311,7 @@ inline alarm(k,i) {
   I4_false_clone_alarm = !cloned;
   assert(!I4_false_clone_alarm);
 #endif
-#ifdef NO_RULE4_MARK
-  in[i].number++; in[i].nonce = 0       /* and the copy tries its next number */
-#else
-  mem[k].number = CLONE; mem[k].nonce = 0
-#endif
+  mem[k].number = CLONE; mem[k].nonce = 0       /* the other copy is to hear of it too */
 }
 
 #define REFUSED 0
@@ -424,7 +425,7 @@ inline receive(i) {
   :: cloned && in[i].nonce == 1 -> shared = MAX(shared, in[i].gotUntil)         /* asked for before the cloning */
   :: else
   fi;
-  in[i].number++; in[i].nonce = 0;
+  in[i].number++; in[i].last = in[i].nonce; in[i].nonce = 0;
   if
   :: in[i].redisUntil == 0 || in[i].gotFrom > in[i].from ->                     /* a window of its own */
      in[i].from = in[i].gotFrom; in[i].next = MAX(in[i].next, in[i].gotFrom)
@@ -564,10 +565,10 @@ inline leave(i) { in[i].node = 0 }
 #endif
 
 inline clone(i,j) {     /* a virtual machine restored twice */
-  in[j].token = in[i].token; in[j].number = in[i].number; in[j].nonce = in[i].nonce;
+  in[j].token = in[i].token; in[j].number = in[i].number; in[j].last = in[i].last; in[j].nonce = in[i].nonce;
   in[j].from = in[i].from; in[j].next = in[i].next;
   in[j].redisUntil = in[i].redisUntil; in[j].pgUntil = in[i].pgUntil; in[j].node = in[i].node;
-  cloned = 1; copy = j; shared = in[i].next
+  cloned = 1; copy = j; shared = in[i].redisUntil
 }
 
 /* A memory that no later step can read is left alone, or wiped: fewer states, no behaviour less. */

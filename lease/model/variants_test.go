@@ -25,6 +25,8 @@ var variants = []variant{
 	{"redis, clock back, flush", unique, true, []string{"-DTMAX=7", "-DFLUSHES=1", "-DCLAMP=1", "-DOFFSET0=1", "-DJUMP=-1"}},
 	{"redis, clock far off, flush", unique, true, []string{"-DFLUSHES=1", "-DJUMP=-2"}},
 	{"redis, clone", unique, true, []string{"-DTMAX=5", "-DCLONES=1"}},
+	{"redis, clone, fail-over", unique, true, []string{"-DTMAX=5", "-DTOKENS=2", "-DCLONES=1", "-DFAILOVERS=1"}},
+	{"redis, clone, flush", unique, true, []string{"-DTMAX=5", "-DTOKENS=2", "-DCLONES=1", "-DFLUSHES=1"}},
 
 	// All rules, a redis+postgres space: Redis may do what it likes.
 	{"redis+postgres", unique, false, []string{"-DPOSTGRES=1", "-DTMAX=4", "-DTOKENS=2", "-DCHECK_I3_REDIS", "-DCHECK_I3_POSTGRES", "-DCHECK_I4", "-DCHECK_I7"}},
@@ -46,7 +48,7 @@ var variants = []variant{
 	{"3 a window object reused", duplicate, false, []string{"-DNO_RULE3_OBJECT"}},
 	{"4 no number", duplicate, false, []string{"-DNO_RULE4", "-DCLONES=1"}},
 	{"4 no nonce", duplicate, false, []string{"-DNO_RULE4_NONCE", "-DCLONES=1"}},
-	{"4 no mark on the record", duplicate, false, []string{"-DNO_RULE4_MARK", "-DCLONES=1"}},
+	{"4 the last nonce not compared", duplicate, false, []string{"-DNO_RULE4_CHAIN", "-DTMAX=5", "-DTOKENS=2", "-DCLONES=1", "-DFAILOVERS=1"}},
 	{"4 a trim without number", duplicate, false, []string{"-DNO_RULE4_TRIM", "-DCLONES=1"}},
 	{"4 a stale record is a clone", "I4_false_clone_alarm", false, []string{"-DNO_RULE4_STALE", "-DPOSTGRES=1", "-DFAILOVERS=1", "-DSPLIT", "-DCHECK_I4"}},
 	{"5 no incarnation", duplicate, false, []string{"-DNO_RULE5", "-DFLUSHES=1"}},
