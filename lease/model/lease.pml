@@ -55,7 +55,7 @@ Every rule can be removed alone (-DNO_RULE...), and every fault has to be asked 
 #define FAILOVERS 0
 #endif
 #ifndef RESTARTS
-#define RESTARTS 0      /* of the primary, with an old dump */
+#define RESTARTS 0      /* of the primary, with an old dump: 0 or 1 */
 #endif
 #ifndef ROLLBACKS
 #define ROLLBACKS 0     /* of Postgres, by its last write */
@@ -152,7 +152,7 @@ bit cloned; byte copy;  /* in[copy] came to life as a copy of another instance *
 #define MAY_TRIM(tok,i) ((tok) == in[i].token)
 #endif
 
-/* 2. Judging and writing are one step (see Instance), by the server's clock. */
+/* 2. Judging and writing are one step (see Runner), by the server's clock. */
 #ifdef NO_RULE2_TIME
 #define TIME(k,i) (CLOCK(k) + 2*(i))
 #else
@@ -235,6 +235,8 @@ bit cloned; byte copy;  /* in[copy] came to life as a copy of another instance *
 #else
 #define SKEWED(k) (OFFSET(k) > CLAMP || OFFSET(k) < -CLAMP)
 #endif
+
+/* 9. A generator is closed before its last stamp is read: see giveBack. */
 
 /* 10. One kind of space for all. */
 #ifdef NO_RULE10_AUTHORITY
@@ -378,7 +380,6 @@ inline answer(i) {      /* after judge: writes, and sends the answer on its way 
      :: else
      fi;
 #endif
-    
      mem[here].token = in[i].token; mem[here].from = lo; mem[here].until = hi;
      mem[here].number = in[i].number + 1; mem[here].nonce = in[i].nonce;
      in[i].gotFrom = lo; in[i].gotUntil = hi; in[i].confirmed = 0
@@ -420,7 +421,7 @@ inline open(i) {        /* a request keeps its number and nonce until it is answ
   fi
 }
 
-inline receive(i) {
+inline receive(i) {     /* an answer to the open request */
   if
   :: cloned && in[i].nonce == 1 -> shared = MAX(shared, in[i].gotUntil)         /* asked for before the cloning */
   :: else
@@ -436,7 +437,7 @@ inline receive(i) {
   book(i)
 }
 
-inline claim(i) {       /* the Postgres claim, from the start of the Redis window */
+inline claim(i) {       /* Postgres' one statement; cut is the floor, where the Redis window starts */
   clk = now + BIAS;
   cut = (ASKS_REDIS(i) -> in[i].from : clk);
   if
@@ -466,13 +467,13 @@ inline claim(i) {       /* the Postgres claim, from the start of the Redis windo
   fi
 }
 
-inline giveBack(i) {    /* x: one above the last stamp */
+inline giveBack(i) {    /* from cut on, one above the last stamp; Redis decides, then Postgres follows */
   cut = in[i].from;
   do
   :: cut < in[i].next -> cut++
   :: break
   od;
-#ifndef NO_RULE9        /* closed before x was read: nothing is stamped from x on */
+#ifndef NO_RULE9        /* closed before cut was read: nothing is stamped from there on */
   booked = booked & ~BITS(cut, in[i].next);
 #endif
   here = NODE(i);
@@ -495,7 +496,7 @@ inline giveBack(i) {    /* x: one above the last stamp */
 #endif
         mem[here].until = cut; mem[here].token = 0; mem[here].number = 0; mem[here].nonce = 0;
         if
-        :: MAY_TRIM(mem[here].lock, i) -> mem[here].lock = 0;
+        :: MAY_TRIM(mem[here].lock, i) -> mem[here].lock = 0
         :: else
         fi
      fi
@@ -515,7 +516,7 @@ inline giveBack(i) {    /* x: one above the last stamp */
   forget(i)
 }
 
-proctype Runner(byte i) {
+proctype Runner(byte i) {       /* an instance's life */
 #ifdef NO_RULE2
   byte seen;
 #endif

@@ -81,20 +81,23 @@ var (
 // broke, or that none did, and the number of states.
 func (v variant) search(t *testing.T) (outcome, states string) {
 	t.Helper()
-	source, err := filepath.Abs("lease.pml")
+	source, err := os.ReadFile("lease.pml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	run(t, dir, "spin", append(slices.Clone(v.flags), "-a", source)...)
-	run(t, dir, "gcc", v.optimized(), "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=3000", "-o", "pan", "pan.c")
+	dir := t.TempDir() // pan leaves its trail beside the model
+	if err := os.WriteFile(filepath.Join(dir, "lease.pml"), source, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "spin", append(slices.Clone(v.flags), "-a", "lease.pml")...)
+	run(t, dir, "gcc", v.optimized(), "-w", "-DSAFETY", "-DMEMLIM=3000", "-o", "pan", "pan.c")
 	out := run(t, dir, "./pan", "-n", "-m100000", "-w20")
 	if m := stored.FindStringSubmatch(out); m != nil {
 		states = m[1]
 	}
 	if m := assertion.FindStringSubmatch(out); m != nil {
 		if outcome = m[1]; outcome != v.expected {
-			t.Logf("what happened:\n%s", run(t, dir, "./pan", "-r", "-n"))
+			t.Logf("what happened:\n%s", run(t, dir, "spin", append(slices.Clone(v.flags), "-p", "-k", "lease.pml.trail", "lease.pml")...))
 		}
 		return outcome, states
 	}
