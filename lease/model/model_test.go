@@ -34,7 +34,7 @@ func TestEveryRuleIsNeededAndTogetherTheyAreEnough(t *testing.T) {
 				t.Errorf("%s (%s): %s, expected %s", v.name, strings.Join(v.flags, " "), outcome, v.expected)
 			}
 			if *full {
-				fmt.Printf("%-34s expected %-14s found %-14s %11s states %6.1f s\n",
+				fmt.Printf("%-36s expected %-24s found %-24s %11s states %6.1f s\n",
 					v.name, v.expected, outcome, states, time.Since(began).Seconds())
 			}
 		})
