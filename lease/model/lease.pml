@@ -194,6 +194,11 @@ bit cloned; byte copy;  /* in[copy] came to life as a copy of another instance *
 #define IS_BEHIND(k,i) (mem[k].number < in[i].number)
 #endif
 #endif
+#ifdef NO_RULE4_REFUSAL
+#define TRIM_POSTGRES true
+#else
+#define TRIM_POSTGRES (verdict != REFUSED)      /* which has no numbers of its own */
+#endif
 #define CLONE 255       /* instead of a record's number: nobody's next */
 
 /* 5. A hash that another incarnation wrote, or none, means that memory may be lost: all records are void. */
@@ -506,7 +511,7 @@ inline giveBack(i) {    /* from cut on, one above the last stamp; Redis decides,
   assert(!I7_trimmed_below_a_stamp);
 #endif
   if
-  :: verdict != REFUSED && CLAIMS(i) && MAY_TRIM(pg.token, i) ->
+  :: TRIM_POSTGRES && CLAIMS(i) && MAY_TRIM(pg.token, i) ->
 #ifdef CHECK_I3_POSTGRES
      grantedByPostgres = grantedByPostgres & ~BITS(cut, pg.until);
 #endif

@@ -36,6 +36,7 @@ var variants = []variant{
 	{"redis+postgres, flush, fail-over", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=4", "-DTOKENS=2", "-DFLUSHES=1", "-DFAILOVERS=1"}},
 	{"redis+postgres, split brain", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=4", "-DTOKENS=2", "-DFAILOVERS=1", "-DSPLIT", "-DCHECK_I4"}},
 	{"redis+postgres, split brain, flush", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=3", "-DTOKENS=2", "-DFLUSHES=1", "-DFAILOVERS=1", "-DSPLIT"}},
+	{"redis+postgres, clone, flush", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=3", "-DTOKENS=2", "-DCLONES=1", "-DFLUSHES=1"}},
 	{"redis+postgres, clone", unique, true, []string{"-DPOSTGRES=1", "-DTMAX=4", "-DTOKENS=2", "-DCLONES=1"}},
 
 	// One rule removed.
@@ -50,6 +51,7 @@ var variants = []variant{
 	{"4 no nonce", duplicate, false, []string{"-DNO_RULE4_NONCE", "-DCLONES=1"}},
 	{"4 the last nonce not compared", duplicate, false, []string{"-DNO_RULE4_CHAIN", "-DTMAX=5", "-DTOKENS=2", "-DCLONES=1", "-DFAILOVERS=1"}},
 	{"4 a trim without number", duplicate, false, []string{"-DNO_RULE4_TRIM", "-DCLONES=1"}},
+	{"4 Postgres trimmed all the same", duplicate, false, []string{"-DNO_RULE4_REFUSAL", "-DPOSTGRES=1", "-DTMAX=3", "-DTOKENS=2", "-DCLONES=1", "-DFLUSHES=1"}},
 	{"4 a stale record is a clone", "I4_false_clone_alarm", false, []string{"-DNO_RULE4_STALE", "-DPOSTGRES=1", "-DFAILOVERS=1", "-DSPLIT", "-DCHECK_I4"}},
 	{"5 no incarnation", duplicate, false, []string{"-DNO_RULE5", "-DFLUSHES=1"}},
 	{"5 a lost hash only", duplicate, false, []string{"-DNO_RULE5_RUN", "-DRESTARTS=1"}},
