@@ -64,8 +64,8 @@ func TestEverySwitchOfTheModelIsTried(t *testing.T) {
 	}
 }
 
-// optimized is worth its time only where the search takes longer.
-func (v variant) optimized() string {
+// optimised is worth its time only where the search takes longer.
+func (v variant) optimised() string {
 	if v.slow {
 		return "-O2"
 	}
@@ -90,7 +90,7 @@ func (v variant) search(t *testing.T) (outcome, states string) {
 		t.Fatal(err)
 	}
 	run(t, dir, "spin", append(slices.Clone(v.flags), "-a", "lease.pml")...)
-	run(t, dir, "gcc", v.optimized(), "-w", "-DSAFETY", "-DMEMLIM=3000", "-o", "pan", "pan.c")
+	run(t, dir, "gcc", v.optimised(), "-w", "-DSAFETY", "-DMEMLIM=3000", "-o", "pan", "pan.c")
 	out := run(t, dir, "./pan", "-n", "-m100000", "-w20")
 	if m := stored.FindStringSubmatch(out); m != nil {
 		states = m[1]
