@@ -31,6 +31,10 @@ sim: ## Simulated fleets under faults (SEEDS=10000; one again, with its story: S
 mutants: ## Remove one rule of the lease at a time; the simulator must notice
 	$(GO) test -count=1 -timeout=2h -run '^TestTheSimulatorNotices' -v ./lease -mutants=$(or $(MUTANTS),.)
 
+.PHONY: model
+model: deps ## Search the whole model of the lease protocol (minutes, at most 3 GB)
+	cd lease/model && $(GO) test -count=1 -timeout=30m -full
+
 .PHONY: fuzz
 fuzz: ## Each fuzz target for a minute (FUZZTIME=1m)
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(or $(FUZZTIME),1m) ./generator

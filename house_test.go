@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"waybill/httpapi":          {"waybill/persist", "waybill/generator"},
 	"waybill/persist":          {"waybill/generator", "waybill/internal/disk"},
 	"waybill/lease":            {"waybill/generator", "waybill/internal/disk"},
+	"waybill/lease/model":      {},
 	"waybill/generator":        {},
 	"waybill/migrations":       {},
 	"waybill/internal/disk":    {},
