@@ -209,7 +209,7 @@ func (c *core) wake() time.Duration {
 	}
 	for _, h := range c.leaving {
 		for _, p := range h.parts {
-			if h.told && !p.gone && !p.asking {
+			if h.told && p.asked && !p.gone && !p.asking { // as giveBack does
 				soon(p.due)
 			}
 		}

@@ -53,6 +53,7 @@ var removals = []mutant{
 	{"mixing: an instance that skips the quarantine", "sim_instance_test.go", []string{"if w.plan.authorities == ByRedisAndPostgres {\n		quarantine", "if w.plan.authorities == ByRedisAndPostgres || i.id == 0 {\n		quarantine"}},
 	{"layout: another space is served", "sim_redis_test.go", []string{"if r.exists && r.space != c.space {", "if false {"}},
 	{"clock: ahead of the store's", "core.go", []string{"c.do(anchor{h.parts[0].grant.Now})", "c.do(anchor{h.parts[0].grant.Now + 3000})"}},
+	{"liveness: the loop wakes for what was never asked", "core.go", []string{"if h.told && p.asked && !p.gone", "if h.told && !p.gone"}},
 	{"liveness: a window that is over is kept", "acquire.go", []string{"if c.using == nil || !c.using.over(c.now) {", "if true {"}},
 	{"liveness: a lock stays while the clock is wrong", "sim_redis_test.go", []string{
 		"	r.expire(now)\n	if r.lock[worker].token == token {\n		delete(r.lock, worker)\n	}\n	_, reply := r.head(now, c)\n	if reply != nil {\n		return reply\n	}\n",

@@ -98,7 +98,11 @@ func (i *instance) step(e event) {
 	}
 	i.waking++
 	waking, life := i.waking, i.life
-	i.world.at(max(time.Millisecond, i.core.wake()-i.bootTime()), func() {
+	wait := i.core.wake() - i.bootTime()
+	if wait <= 0 {
+		i.world.check.fail("liveness: instance %d has nothing to do and does not wait either: its keeper would spin", i.id)
+	}
+	i.world.at(max(time.Millisecond, wait), func() {
 		if i.alive && life == i.life && waking == i.waking {
 			i.handle(life, tick{})
 		}
