@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"log/slog"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 
 var (
 	cycles    = flag.Int("lease.cycles", 100, "acquire and stop cycles")
-	instances = flag.Int("lease.instances", 128, "instances that start at once")
+	instances = flag.Int("lease.instances", fleetAtOnce, "instances that start at once, at most 1,024")
 )
 
 // bothStores are a Redis and a Postgres of one space.
@@ -101,6 +100,7 @@ func TestCyclesOfStartAndStopLeakNoWorker(t *testing.T) {
 	t.Logf("%d cycles in %s", *cycles, took.Round(time.Millisecond))
 }
 
+// Each instance of a fleet takes a worker of its own, and gives it back.
 func TestAFleetThatStartsAtOnceGetsAWorkerEach(t *testing.T) {
 	server := testenv.Redis(t)
 	url := testenv.Postgres(t, "-c", "fsync=off").NewDatabase(t)
@@ -120,19 +120,36 @@ func TestAFleetThatStartsAtOnceGetsAWorkerEach(t *testing.T) {
 	for i := range fleet {
 		fleet[i] = runKeeper(t, clients[i], claims[i%len(claims)])
 	}
-	var workers []int
 	for _, k := range fleet {
 		k.live(t, 30*time.Second)
 	}
-	took := time.Since(begin)
+	t.Logf("%d instances live after %s", *instances, time.Since(begin).Round(time.Millisecond))
+	workers, numbers := map[int]bool{}, map[uint64]bool{}
 	for _, k := range fleet {
-		if s := k.keeper.Status(); s.Worker != nil {
-			workers = append(workers, *s.Worker)
+		id, err := k.generator.Next(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		workers[k.generator.Window().Worker], numbers[uint64(id)] = true, true
+	}
+	if len(workers) != *instances || len(numbers) != *instances {
+		t.Errorf("%d instances hold %d workers and issued %d numbers", *instances, len(workers), len(numbers))
+	}
+	for _, a := range []Authority{clients[0], claims[0]} {
+		if v, err := a.Free(context.Background(), Instance{}); err != nil || len(v.Workers) > 1024-*instances {
+			t.Errorf("%s: %d workers are free, %v", a.Name(), len(v.Workers), err)
 		}
 	}
-	slices.Sort(workers)
-	if n := len(slices.Compact(workers)); n != *instances {
-		t.Errorf("%d instances hold %d workers", *instances, n)
+	var all sync.WaitGroup
+	for _, k := range fleet {
+		all.Go(func() {
+			k.stop()
+			if err := k.keeper.Release(context.Background(), k.generator.Close()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	t.Logf("%d instances live after %s", *instances, took.Round(time.Millisecond))
+	all.Wait()
+	everyWorker(t, clients[0])
+	everyWorker(t, claims[0])
 }
