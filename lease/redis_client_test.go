@@ -242,6 +242,7 @@ func TestAGrantIsUsedOnlyOnceItsReplicasHaveIt(t *testing.T) {
 			t.Errorf("with its replica frozen: %v", err)
 		}
 	}
+	refused(t, r, claim(1, token, 9), ErrLost) // what is refused needs no confirmation, and says why
 	replica.Resume()
 	second := must(t, r, claim(1, token, 2))
 	if second.Window.From != first.Window.From || second.Window.Until <= first.Window.Until {
