@@ -72,9 +72,6 @@ func (r *Redis) check(ctx context.Context) error {
 	if attached, err := strconv.Atoi(facts["connected_slaves"]); err == nil && attached < r.space.Replicas && !r.space.fenced() {
 		return fmt.Errorf("lease: redis: %d replicas are connected and REDIS_REPLICAS=%d must confirm every grant", attached, r.space.Replicas)
 	}
-	if err := r.alone(ctx); err != nil {
-		return err
-	}
 	if err := r.register(ctx); err != nil {
 		return err
 	}
@@ -113,30 +110,30 @@ func atLeast(version string, major, minor int) bool {
 // spacesKey lists the number spaces of a Redis database: id to authorities.
 const spacesKey = "waybill:spaces"
 
-// register enters the space in the list.
-func (r *Redis) register(ctx context.Context) error {
-	if err := r.client.HSet(ctx, spacesKey, r.space.ID, r.space.Authorities).Err(); err != nil {
-		return &StoreError{"redis", err}
-	}
-	return nil
-}
+// registerScript enters a space in the list, or returns another that has other
+// authorities. It is one step: of two that enter at once, one is refused.
+const registerScript = `
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  if all[i + 1] ~= ARGV[2] then return {all[i], all[i + 1]} end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return {}`
 
-// alone refuses a space without Postgres beside one with it: most likely an
-// instance of the second was started without its DATABASE_URL, and the two would
-// issue the same numbers.
-func (r *Redis) alone(ctx context.Context) error {
-	spaces, err := r.client.HGetAll(ctx, spacesKey).Result()
+// register enters the space in the list. It refuses a space without Postgres
+// beside one with it: most likely an instance of the second was started without
+// its DATABASE_URL, and the two would issue the same numbers.
+func (r *Redis) register(ctx context.Context) error {
+	other, err := r.client.Eval(ctx, registerScript, []string{spacesKey}, r.space.ID, r.space.Authorities).StringSlice()
 	if err != nil {
 		return &StoreError{"redis", err}
 	}
-	for id, authorities := range spaces {
-		if authorities != r.space.Authorities {
-			return fmt.Errorf("%w in redis: its lease (which of REDIS_URL and DATABASE_URL are set) is %s there and %s here: "+
-				"set what this instance lacks, or use another Redis database (redis://host:port/1); if that space %s is gone for good: HDEL %s %s",
-				ErrSpace, authorities, r.space.Authorities, id, spacesKey, id)
-		}
+	if len(other) != 2 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w in redis: its lease (which of REDIS_URL and DATABASE_URL are set) is %s there and %s here: "+
+		"set what this instance lacks, or use another Redis database (redis://host:port/1); if that space %s is gone for good: HDEL %s %s",
+		ErrSpace, other[1], r.space.Authorities, other[0], spacesKey, other[0])
 }
 
 // Holders implements Authority.

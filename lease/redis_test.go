@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,6 +223,55 @@ func TestASpaceOfRedisAloneIsAloneInItsDatabase(t *testing.T) {
 	if err := dialRedis(t, other, "", fenced).Enter(context.Background(), fenced); !errors.Is(err, ErrSpace) {
 		t.Errorf("and the other way round: %v", err)
 	}
+}
+
+func TestOfTwoKindsOfSpacesThatEnterAtOnceOneIsRefused(t *testing.T) {
+	server := testenv.Redis(t)
+	kinds := []Space{redisSpace(t, ByRedisAndPostgres), redisSpace(t, ByRedis)}
+	var all []*Redis
+	for i := range 8 {
+		r := dialRedis(t, server.URL, "", kinds[i%2])
+		if err := r.client.Ping(context.Background()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		r.space = kinds[i%2]
+		all = append(all, r)
+	}
+	for round := range 100 {
+		if _, err := server.Do("FLUSHALL"); err != nil {
+			t.Fatal(err)
+		}
+		var entered [2]atomic.Int64
+		var done sync.WaitGroup
+		for i, r := range all {
+			done.Go(func() {
+				switch err := r.register(context.Background()); {
+				case err == nil:
+					entered[i%2].Add(1)
+				case !errors.Is(err, ErrSpace):
+					t.Error(err)
+				}
+			})
+		}
+		done.Wait()
+		if fenced, single := entered[0].Load(), entered[1].Load(); fenced+single != 4 || fenced*single != 0 {
+			t.Fatalf("round %d: %d of one kind entered and %d of the other", round, fenced, single)
+		}
+	}
+}
+
+// A Redis that was emptied may have been entered by a space of the other kind
+// meanwhile: who was there before notices when it takes a worker.
+func TestASpaceIsRefusedWhereAnotherKindEnteredAfterALossOfMemory(t *testing.T) {
+	server := testenv.Redis(t)
+	fenced, single := redisSpace(t, ByRedisAndPostgres), redisSpace(t, ByRedis)
+	r := openRedis(t, server.URL, fenced)
+	must(t, r, claim(1, NewToken(), 1))
+	if _, err := server.Do("FLUSHALL"); err != nil {
+		t.Fatal(err)
+	}
+	openRedis(t, server.URL, single)
+	refused(t, r, claim(2, NewToken(), 1), ErrSpace)
 }
 
 func TestAnInstanceThatDiffersIsToldInWhat(t *testing.T) {
