@@ -28,21 +28,25 @@ try('hset', key, 'a', '1') try('hget', key, 'a') try('hmget', key, 'a') try('hge
 try('zadd', key, 1, 'a') try('zremrangebyscore', key, '-inf', 1) try('zrange', key, 0, -1) try('del', key)
 return refused`
 
+// leastRights is what the user of leases must be allowed, as in
+//
+//	ACL SETUSER waybill on ><password> -@all ~waybill:* +eval ...
+//
+// Another database than 0 takes +select too, a cluster +cluster|slots, and Redis
+// 7.2 and later +waitaof and, for CLIENT LIST, +client|setinfo.
+const leastRights = "~waybill:* +eval +evalsha +time +info +wait +mget +mset +msetnx +getrange +del +pexpire " +
+	"+hset +hget +hmget +hgetall +hdel +zadd +zrange +zremrangebyscore"
+
 // check asks the server whether leases can be kept on it: it must never evict a
-// key, and its user must be allowed what the scripts do, which is
-//
-//	~waybill:* +eval +evalsha +time +info +ping +hello +wait +mget +mset +msetnx +getrange +del
-//	+pexpire +hset +hget +hmget +hgetall +hdel +zadd +zrange +zremrangebyscore
-//
-// and +waitaof +client|setinfo from 7.2 on. The error says what to change.
+// key, and its user must have leastRights. The error says what to change.
 func (r *Redis) check(ctx context.Context) error {
 	node, err := r.node(ctx, r.key("state"))
 	if err != nil {
-		return &StoreError{"redis", err}
+		return refusal(err)
 	}
 	refused, err := node.Eval(ctx, probeScript, []string{r.key("probe")}).StringSlice()
 	if err != nil {
-		return r.refusal("eval", err)
+		return refusal(err)
 	}
 	for _, c := range []struct {
 		name string
@@ -58,7 +62,7 @@ func (r *Redis) check(ctx context.Context) error {
 	}
 	if len(refused) > 0 {
 		sort.Strings(refused)
-		return fmt.Errorf("lease: redis: its user may not run %s: grant them, as in: ACL SETUSER <user> %s ~waybill:*",
+		return fmt.Errorf("lease: redis: its user may not run %s: grant them, as in: ACL SETUSER <user> %s",
 			strings.Join(refused, ", "), "+"+strings.Join(refused, " +"))
 	}
 	info, err := node.Info(ctx).Result()
@@ -81,11 +85,16 @@ func (r *Redis) check(ctx context.Context) error {
 
 func isRefusal(err error) bool { return err != nil && strings.Contains(err.Error(), "NOPERM") }
 
-func (r *Redis) refusal(command string, err error) error {
-	if isRefusal(err) {
-		return fmt.Errorf("lease: redis: its user may not run %s on keys waybill:*: grant it, as in: ACL SETUSER <user> +%s ~waybill:* (%w)", command, command, err)
+// refusal says which right is missing where err is about one.
+func refusal(err error) error {
+	if !isRefusal(err) {
+		return &StoreError{"redis", err}
 	}
-	return &StoreError{"redis", err}
+	if _, command, ok := strings.Cut(err.Error(), "'"); ok {
+		command, _, _ = strings.Cut(command, "'")
+		return fmt.Errorf("lease: redis: its user may not run %s: grant it, as in: ACL SETUSER <user> +%s", command, command)
+	}
+	return fmt.Errorf("lease: redis: its user may not use the keys waybill:*: grant them, as in: ACL SETUSER <user> ~waybill:* (%w)", err)
 }
 
 // facts reads an answer to INFO.

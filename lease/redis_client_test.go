@@ -25,41 +25,63 @@ import (
 	"waybill/internal/testenv"
 )
 
-// leastRights is what a Redis user needs.
-const leastRights = "~waybill:* -@all +eval +evalsha +time +info +ping +hello +client|setinfo +client|maint_notifications +wait " +
-	"+mget +mset +msetnx +getrange +del +pexpire +hset +hget +hmget +hgetall +hdel +zadd +zrange +zremrangebyscore"
+// withRights makes a user and returns its URL.
+func withRights(t testing.TB, server *testenv.RedisServer, name, rights string) string {
+	t.Helper()
+	if _, err := server.Do(append([]string{"ACL", "SETUSER", name, "reset", "on", ">secret-word"}, strings.Fields(rights)...)...); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Replace(server.URL, "redis://", "redis://"+name+":secret-word@", 1)
+}
 
-func TestALeaseNeedsNoMoreRightsThanThese(t *testing.T) {
+// everything asks all that an authority is ever asked.
+func everything(r *Redis, worker int) error {
+	ctx, token := context.Background(), NewToken()
+	_, err := r.Free(ctx, Instance{Name: "a"})
+	errs := []error{err}
+	for _, number := range []uint64{1, 1, 2} {
+		_, err := r.Grant(ctx, claim(worker, token, number))
+		errs = append(errs, err)
+	}
+	_, err = r.Holders(ctx)
+	return errors.Join(append(errs, err, r.Trim(ctx, worker, token, 0))...)
+}
+
+func TestALeaseNeedsTheseRightsAndNoMore(t *testing.T) {
 	server := testenv.Redis(t)
-	rights := strings.ReplaceAll(leastRights, " +client|setinfo +client|maint_notifications", "") // 7.2 and later
-	user := func(name, rights string) string {
-		t.Helper()
-		if _, err := server.Do(append([]string{"ACL", "SETUSER", name, "on", ">secret-word"}, strings.Fields(rights)...)...); err != nil {
-			t.Fatal(err)
-		}
-		return strings.Replace(server.URL, "redis://", "redis://"+name+":secret-word@", 1)
-	}
 	s := redisSpace(t, ByRedisAndPostgres)
-	r := openRedis(t, user("least", rights), s)
-	token := NewToken()
-	must(t, r, claim(1, token, 1))
-	must(t, r, claim(1, token, 2))
-	if _, err := r.Holders(context.Background()); err != nil {
+	least := withRights(t, server, "least", leastRights)
+	if err := everything(openRedis(t, least, s), 1); err != nil {
 		t.Error(err)
 	}
-	if err := r.Trim(context.Background(), 1, token, 0); err != nil {
-		t.Error(err)
+	explained := func(url, want string) {
+		t.Helper()
+		err := dialRedis(t, url, "", s).Enter(context.Background(), s)
+		if err == nil || !strings.Contains(err.Error(), "its user may not") || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), "ACL SETUSER") || strings.Contains(err.Error(), "secret-word") {
+			t.Errorf("want %s: %v", want, err)
+		}
 	}
-	for i, right := range strings.Fields(rights)[2:] {
-		name := strings.TrimPrefix(right, "+")
-		if name == "hello" || name == "ping" { // go-redis does without
-			continue
+	for i, right := range strings.Fields(leastRights) {
+		url := withRights(t, server, fmt.Sprintf("without%d", i), strings.Replace(leastRights+" ", right+" ", "", 1))
+		explained(url, right)
+		r := dialRedis(t, url, "", s)
+		r.space = s // as if Enter had not noticed
+		if right != "+wait" && everything(r, 2+i) == nil {
+			t.Errorf("%s is not needed", right)
 		}
-		without := user(fmt.Sprintf("without%d", i), strings.Replace(rights+" ", " "+right+" ", " ", 1))
-		err := dialRedis(t, without, "", s).Enter(context.Background(), s)
-		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "ACL SETUSER") || strings.Contains(err.Error(), "secret-word") {
-			t.Errorf("without %s: %v", name, err)
-		}
+	}
+	explained(withRights(t, server, "all", "-@all +@all -zadd ~waybill:*"), "+zadd")
+	explained(withRights(t, server, "elsewhere", "~*:worker:* "+leastRights[len("~waybill:*"):]), "~waybill:*")
+	if n, err := server.Do("EXISTS", openRedis(t, server.URL, s).key("probe")); err != nil || n != "0" {
+		t.Errorf("the probe leaves a key: %s, %v", n, err)
+	}
+	// Another database.
+	fifth := strings.TrimSuffix(least, "0") + "5"
+	explained(fifth, "+select")
+	withRights(t, server, "least", leastRights+" +select")
+	if err := everything(openRedis(t, fifth, s), 1); err != nil {
+		t.Error(err)
 	}
 	wrong := strings.Replace(server.URL, "redis://", "redis://least:wrong-word@", 1)
 	if err := dialRedis(t, wrong, "", s).Enter(context.Background(), s); err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "wrong-word") {
