@@ -32,8 +32,8 @@ return refused`
 //
 //	ACL SETUSER waybill on ><password> -@all ~waybill:* +eval ...
 //
-// Another database than 0 takes +select too, a cluster +cluster|slots, and Redis
-// 7.2 and later +waitaof and, for CLIENT LIST, +client|setinfo.
+// Another database than 0 takes +select too, a cluster +cluster|slots +command,
+// and Redis 7.2 and later +waitaof and, for CLIENT LIST, +client|setinfo.
 const leastRights = "~waybill:* +eval +evalsha +time +info +wait +mget +mset +msetnx +getrange +del +pexpire " +
 	"+hset +hget +hmget +hgetall +hdel +zadd +zrange +zremrangebyscore"
 
