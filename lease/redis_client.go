@@ -16,6 +16,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// go-redis returns what goes wrong and logs it too, in lines that are not JSON:
+// once is enough.
+func init() { redis.SetLogger(quiet{}) }
+
+type quiet struct{}
+
+// Printf discards a line.
+func (quiet) Printf(context.Context, string, ...any) {}
+
 // connect returns a client of a single server, of a cluster when the URL has
 // addr parameters with more of its nodes (redis://a:6379?addr=b:6379), and of
 // what Sentinels watch when it has a master_name

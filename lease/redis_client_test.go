@@ -11,10 +11,12 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"fmt"
 	"math/big"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -99,6 +101,21 @@ func TestARedisThatMayEvictIsRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	openRedis(t, testenv.Redis(t, "--maxmemory", "100mb", "--maxmemory-policy", "noeviction").URL, s)
+}
+
+func TestARedisThatIsAwayIsAnErrorAndNothingElse(t *testing.T) {
+	s := redisSpace(t, ByRedisAndPostgres)
+	err := dialRedis(t, fmt.Sprintf("redis://u:secret-word@127.0.0.1:%d/0", testenv.FreePort(t)), "", s).Enter(context.Background(), s)
+	if failed, ok := errors.AsType[*StoreError](err); !ok || failed.Store != "redis" || strings.Contains(err.Error(), "secret-word") {
+		t.Errorf("%v", err)
+	}
+	if len(flag.Args()) > 0 {
+		return
+	}
+	again := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "again")
+	if output, err := again.CombinedOutput(); err != nil || !strings.HasPrefix(string(output), "PASS\n") {
+		t.Errorf("%v: %q", err, output)
+	}
 }
 
 // certificate writes a self-signed one for 127.0.0.1 and returns its files and
