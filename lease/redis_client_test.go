@@ -209,7 +209,7 @@ func followsAFailOver(t *testing.T, s Space) {
 	sentinel := redis.NewSentinelClient(&redis.Options{Addr: watcher})
 	defer sentinel.Close()
 	r := openRedis(t, "redis://"+watcher+"/0?master_name=main", s)
-	time.Sleep(quarantine(t, r))
+	endQuarantine(t, r)
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		if known, err := sentinel.Replicas(ctx, "main").Result(); err == nil && len(known) == 1 && known[0]["master-link-status"] == "ok" {
 			break
@@ -296,7 +296,7 @@ func TestASpaceIsOneSlotOfACluster(t *testing.T) {
 	}
 	single := redisSpace(t, ByRedis)
 	r := openRedis(t, url, single)
-	time.Sleep(quarantine(t, r))
+	endQuarantine(t, r)
 	if err := everything(r, 1); err != nil {
 		t.Error(err)
 	}
@@ -315,7 +315,7 @@ func TestAGrantIsUsedOnlyOnceItsReplicasHaveIt(t *testing.T) {
 	if err := r.Enter(context.Background(), s); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(quarantine(t, r))
+	endQuarantine(t, r)
 	token := NewToken()
 	first := must(t, r, claim(1, token, 1))
 	replica.Pause()
