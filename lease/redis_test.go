@@ -205,6 +205,29 @@ func TestALossOfMemoryVoidsEveryWindowAndIsWaitedForOnlyWithoutPostgres(t *testi
 	}
 }
 
+func TestAfterAnOlderBackupOfRedisHoldersHaveLostAndNobodyIsAClone(t *testing.T) {
+	server := testenv.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
+	r := openRedis(t, server.URL, redisSpace(t, ByRedisAndPostgres))
+	behind, level, former, next := NewToken(), NewToken(), NewToken(), NewToken()
+	must(t, r, claim(1, behind, 1))
+	must(t, r, claim(2, level, 1))
+	must(t, r, claim(3, former, 1))
+	saved := server.SaveFiles()
+	must(t, r, claim(1, behind, 2))
+	must(t, r, claim(1, behind, 3))
+	if err := r.Trim(context.Background(), 3, former, 0); err != nil {
+		t.Fatal(err)
+	}
+	must(t, r, claim(3, next, 1))
+	server.Kill()
+	server.RestoreFiles(saved)
+	server.Start()
+	refused(t, r, claim(1, behind, 4), ErrLost)
+	refused(t, r, claim(2, level, 2), ErrLost)
+	refused(t, r, claim(3, next, 2), ErrLost)
+	refused(t, r, claim(3, former, 2), ErrLost)
+}
+
 func TestADeletedLockIsALoss(t *testing.T) {
 	server := testenv.Redis(t)
 	r := openRedis(t, server.URL, redisSpace(t, ByRedisAndPostgres))
