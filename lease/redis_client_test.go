@@ -318,8 +318,9 @@ func TestAGrantIsUsedOnlyOnceItsReplicasHaveIt(t *testing.T) {
 	endQuarantine(t, r)
 	token := NewToken()
 	first := must(t, r, claim(1, token, 1))
+	again := openRedis(t, server.URL, s) // WAIT waits for what its own connection wrote
 	replica.Pause()
-	for range 2 { // a repetition has to be confirmed as well
+	for _, r := range []*Redis{r, r, again} { // a repetition has to be confirmed as well
 		if _, err := r.Grant(context.Background(), claim(1, token, 2)); err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
 			t.Errorf("with its replica frozen: %v", err)
 		}
