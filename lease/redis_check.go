@@ -28,21 +28,25 @@ try('hset', key, 'a', '1') try('hget', key, 'a') try('hmget', key, 'a') try('hge
 try('zadd', key, 1, 'a') try('zremrangebyscore', key, '-inf', 1) try('zrange', key, 0, -1) try('del', key)
 return refused`
 
+// leastRights is what the user of leases must be allowed, as in
+//
+//	ACL SETUSER waybill on ><password> -@all ~waybill:* +eval ...
+//
+// Another database than 0 takes +select too, a cluster +cluster|slots +command,
+// and Redis 7.2 and later +waitaof and, for CLIENT LIST, +client|setinfo.
+const leastRights = "~waybill:* +eval +evalsha +time +info +wait +mget +mset +msetnx +getrange +del +pexpire " +
+	"+hset +hget +hmget +hgetall +hdel +zadd +zrange +zremrangebyscore"
+
 // check asks the server whether leases can be kept on it: it must never evict a
-// key, and its user must be allowed what the scripts do, which is
-//
-//	~waybill:* +eval +evalsha +time +info +ping +hello +wait +mget +mset +msetnx +getrange +del
-//	+pexpire +hset +hget +hmget +hgetall +hdel +zadd +zrange +zremrangebyscore
-//
-// and +waitaof +client|setinfo from 7.2 on. The error says what to change.
+// key, and its user must have leastRights. The error says what to change.
 func (r *Redis) check(ctx context.Context) error {
 	node, err := r.node(ctx, r.key("state"))
 	if err != nil {
-		return &StoreError{"redis", err}
+		return refusal(err)
 	}
 	refused, err := node.Eval(ctx, probeScript, []string{r.key("probe")}).StringSlice()
 	if err != nil {
-		return r.refusal("eval", err)
+		return refusal(err)
 	}
 	for _, c := range []struct {
 		name string
@@ -58,7 +62,7 @@ func (r *Redis) check(ctx context.Context) error {
 	}
 	if len(refused) > 0 {
 		sort.Strings(refused)
-		return fmt.Errorf("lease: redis: its user may not run %s: grant them, as in: ACL SETUSER <user> %s ~waybill:*",
+		return fmt.Errorf("lease: redis: its user may not run %s: grant them, as in: ACL SETUSER <user> %s",
 			strings.Join(refused, ", "), "+"+strings.Join(refused, " +"))
 	}
 	info, err := node.Info(ctx).Result()
@@ -72,9 +76,6 @@ func (r *Redis) check(ctx context.Context) error {
 	if attached, err := strconv.Atoi(facts["connected_slaves"]); err == nil && attached < r.space.Replicas && !r.space.fenced() {
 		return fmt.Errorf("lease: redis: %d replicas are connected and REDIS_REPLICAS=%d must confirm every grant", attached, r.space.Replicas)
 	}
-	if err := r.alone(ctx); err != nil {
-		return err
-	}
 	if err := r.register(ctx); err != nil {
 		return err
 	}
@@ -84,11 +85,16 @@ func (r *Redis) check(ctx context.Context) error {
 
 func isRefusal(err error) bool { return err != nil && strings.Contains(err.Error(), "NOPERM") }
 
-func (r *Redis) refusal(command string, err error) error {
-	if isRefusal(err) {
-		return fmt.Errorf("lease: redis: its user may not run %s on keys waybill:*: grant it, as in: ACL SETUSER <user> +%s ~waybill:* (%w)", command, command, err)
+// refusal says which right is missing where err is about one.
+func refusal(err error) error {
+	if !isRefusal(err) {
+		return &StoreError{"redis", err}
 	}
-	return &StoreError{"redis", err}
+	if _, command, ok := strings.Cut(err.Error(), "'"); ok {
+		command, _, _ = strings.Cut(command, "'")
+		return fmt.Errorf("lease: redis: its user may not run %s: grant it, as in: ACL SETUSER <user> +%s", command, command)
+	}
+	return fmt.Errorf("lease: redis: its user may not use the keys waybill:*: grant them, as in: ACL SETUSER <user> ~waybill:* (%w)", err)
 }
 
 // facts reads an answer to INFO.
@@ -113,30 +119,30 @@ func atLeast(version string, major, minor int) bool {
 // spacesKey lists the number spaces of a Redis database: id to authorities.
 const spacesKey = "waybill:spaces"
 
-// register enters the space in the list.
-func (r *Redis) register(ctx context.Context) error {
-	if err := r.client.HSet(ctx, spacesKey, r.space.ID, r.space.Authorities).Err(); err != nil {
-		return &StoreError{"redis", err}
-	}
-	return nil
-}
+// registerScript enters a space in the list, or returns another that has other
+// authorities. It is one step: of two that enter at once, one is refused.
+const registerScript = `
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  if all[i + 1] ~= ARGV[2] then return {all[i], all[i + 1]} end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return {}`
 
-// alone refuses a space without Postgres beside one with it: most likely an
-// instance of the second was started without its DATABASE_URL, and the two would
-// issue the same numbers.
-func (r *Redis) alone(ctx context.Context) error {
-	spaces, err := r.client.HGetAll(ctx, spacesKey).Result()
+// register enters the space in the list. It refuses a space without Postgres
+// beside one with it: most likely an instance of the second was started without
+// its DATABASE_URL, and the two would issue the same numbers.
+func (r *Redis) register(ctx context.Context) error {
+	other, err := r.client.Eval(ctx, registerScript, []string{spacesKey}, r.space.ID, r.space.Authorities).StringSlice()
 	if err != nil {
 		return &StoreError{"redis", err}
 	}
-	for id, authorities := range spaces {
-		if authorities != r.space.Authorities {
-			return fmt.Errorf("%w in redis: its lease (which of REDIS_URL and DATABASE_URL are set) is %s there and %s here: "+
-				"set what this instance lacks, or use another Redis database (redis://host:port/1); if that space %s is gone for good: HDEL %s %s",
-				ErrSpace, authorities, r.space.Authorities, id, spacesKey, id)
-		}
+	if len(other) != 2 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w in redis: its lease (which of REDIS_URL and DATABASE_URL are set) is %s there and %s here: "+
+		"set what this instance lacks, or use another Redis database (redis://host:port/1); if that space %s is gone for good: HDEL %s %s",
+		ErrSpace, other[1], r.space.Authorities, other[0], spacesKey, other[0])
 }
 
 // Holders implements Authority.

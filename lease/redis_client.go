@@ -16,6 +16,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// go-redis returns what goes wrong and logs it too, in lines that are not JSON:
+// once is enough.
+func init() { redis.SetLogger(quiet{}) }
+
+type quiet struct{}
+
+// Printf discards a line.
+func (quiet) Printf(context.Context, string, ...any) {}
+
 // connect returns a client of a single server, of a cluster when the URL has
 // addr parameters with more of its nodes (redis://a:6379?addr=b:6379), and of
 // what Sentinels watch when it has a master_name
@@ -149,13 +158,17 @@ func (r *Redis) evalConfirmed(ctx context.Context, replicas int, keys []string, 
 	if err != nil {
 		return nil, &StoreError{"redis", err}
 	}
+	reply, err := script.Slice()
+	if err != nil || len(reply) > 0 && reply[0] != "OK" {
+		return reply, err // a refusal grants nothing: there is nothing to confirm
+	}
 	if n := copies.Val(); n < int64(replicas) {
 		return nil, fmt.Errorf("lease: redis: %d of %d replicas confirmed the grant in time: it is not used", n, replicas)
 	}
 	if disks != nil && (len(disks.Val()) != 2 || disks.Val()[0] < 1 || disks.Val()[1] < int64(replicas)) {
 		return nil, fmt.Errorf("lease: redis: the grant is on %v disks (here, of replicas) in time, not on 1 and %d: it is not used", disks.Val(), replicas)
 	}
-	return script.Slice()
+	return reply, nil
 }
 
 // node is the server that has the keys: WAIT is a connection's affair.

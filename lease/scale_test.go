@@ -109,12 +109,14 @@ func TestAFleetThatStartsAtOnceGetsAWorkerEach(t *testing.T) {
 	execute(t, url, "UPDATE number_space SET definition = $1", s.definition())
 	claims := make([]*Postgres, min(*instances, 16)) // shared: Postgres has a hundred connections for all
 	for i := range claims {
-		claims[i] = openPostgres(t, url, s)
+		claims[i] = openClaims(t, url, s, 30*time.Minute) // as configured by default: a fleet of a thousand would spend its time on shorter ones
 	}
+	entering := time.Now()
 	clients := make([]*Redis, *instances)
 	for i := range clients {
 		clients[i] = openRedis(t, server.URL, s)
 	}
+	t.Logf("%d clients entered after %s", *instances, time.Since(entering).Round(time.Millisecond))
 	begin := time.Now()
 	fleet := make([]running, *instances)
 	for i := range fleet {
