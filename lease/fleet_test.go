@@ -36,6 +36,7 @@ func holder(worker int, name string, held bool, seconds int64, state State, repo
 }
 
 func redisLook(windows ...Holder) look { return look{"redis", Holders{fleetNow, windows, nil}, nil} }
+
 func postgresLook(windows ...Holder) look {
 	return look{"postgres", Holders{fleetNow, windows, nil}, nil}
 }
@@ -126,7 +127,8 @@ func TestAFleetIsWhatTheAuthoritiesAndTheInstanceKnow(t *testing.T) {
 		{
 			"Redis is away: Postgres decides, and the instance knows its own window", ownStatus(2, Degraded),
 			[]look{{name: "redis", err: away}, postgresLook(holder(0, "other", true, 900, Live, time.Minute), holder(2, "own", true, 800, Live, time.Minute))},
-			"2 held 2 free 0 parked; 0 other live postgres=900; 2 own degraded redis=30 postgres=800", []string{"redis: cannot be asked: connection refused"},
+			"2 held 2 free 0 parked; 0 other live postgres=900; 2 own degraded redis=30 postgres=800",
+			[]string{"redis: cannot be asked: connection refused"},
 		},
 		{
 			"all are away: the instance alone", ownStatus(2, Degraded),
