@@ -101,10 +101,27 @@ func TestWithoutTheTokenOperatorsAreToldNothing(t *testing.T) {
 		for _, route := range routes {
 			method, path, _ := strings.Cut(route, " ")
 			for _, headers := range [][]string{
-				nil, {""}, {"Bearer"}, {"Bearer "}, {"bearer x"}, {"Bearer  x"}, {"Basic " + operatorsToken}, {operatorsToken}, {" " + operatorsToken},
-				{right[:len(right)-1]}, {right + "x"}, {right + " x"}, {"Bearer\t" + operatorsToken}, {"Bearer" + operatorsToken},
-				{"Bearer " + strings.ToUpper(operatorsToken)}, {"Bearer " + strings.Repeat("x", 4000)},
-				{right, right}, {right, ""}, {"", right}, {"Bearer x", right}, {right + ", " + right},
+				nil,
+				{""},
+				{"Bearer"},
+				{"Bearer "},
+				{"bearer x"},
+				{"Bearer  x"},
+				{"Basic " + operatorsToken},
+				{operatorsToken},
+				{" " + operatorsToken},
+				{right[:len(right)-1]},
+				{right + "x"},
+				{right + " x"},
+				{"Bearer\t" + operatorsToken},
+				{"Bearer" + operatorsToken},
+				{"Bearer " + strings.ToUpper(operatorsToken)},
+				{"Bearer " + strings.Repeat("x", 4000)},
+				{right, right},
+				{right, ""},
+				{"", right},
+				{"Bearer x", right},
+				{right + ", " + right},
 			} {
 				a := s.show(t, method, base+path, headers...)
 				assertProblem(t, a, 401, "unauthorized")
